@@ -16,7 +16,12 @@ Arguments = Mapping[str, Any]
 CONTACTS, GROUPS = ("ola", "kari"), ("customers", "suppliers")
 RECORDS = CONTACTS + GROUPS
 """The records of a case, which each test creates: Ola is in `customers`."""
-_PARAMETERS = {**dict.fromkeys(CONTACTS, "{contact_id}"), **dict.fromkeys(GROUPS, "{group_id}"), "receipt": "{receipt}"}
+_PARAMETERS = {
+    **dict.fromkeys(CONTACTS, "{contact_id}"),
+    **dict.fromkeys(GROUPS, "{group_id}"),
+    "receipt": "{receipt}",
+    "number": "{number}",
+}
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,9 @@ EXTENSIONS = (
     ),
 )
 """The embedded directory's own routes; no tool is derived from them."""
+
+RECEIPT_EXTENSIONS = (EndpointCase("read_receipt", "GET /v1/directory/receipts/{number}", Risk.READ),)
+"""A route of the embedded directory that needs the number of an erasure's receipt."""
 
 UNDO_EXTENSIONS = (
     EndpointCase("read_undo", "GET /v1/directory/undo/{receipt}", Risk.READ),

@@ -33,7 +33,9 @@ async def test_directory_route_lists_the_extensions(http, location):
     """Clients use an extension only if it is listed. To undo updates, a server's directory needs the operator's key."""
     undo = [] if isinstance(location, PostgresServer) else ["undo"]
 
-    assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "persons", "restore", "scan", *undo]}
+    assert (await http.get("/v1/directory")).json() == {
+        "extensions": ["batch", "persons", "receipts", "restore", "scan", *undo]
+    }
 
 
 async def test_scan_returns_the_same_contacts_as_the_single_route(http):

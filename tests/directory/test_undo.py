@@ -79,7 +79,9 @@ def undone(restored=0, changed=0, deleted=0, remaining=0):
 
 
 async def test_directory_that_has_a_key_offers_undo(http):
-    assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "persons", "restore", "scan", "undo"]}
+    assert (await http.get("/v1/directory")).json() == {
+        "extensions": ["batch", "persons", "receipts", "restore", "scan", "undo"]
+    }
 
 
 async def test_undo_by_receipt_brings_back_every_value_that_the_update_replaced(http):

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from contacts_mcp.client import ContactsClient
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, GuardMode, Rung
 from contacts_mcp.guard._approvals import MAX_REQUESTS
 from contacts_mcp.panel import VIEWS
 from contacts_mcp.server._consent import PANEL_SECONDS
 from contacts_mcp.server._panel import ASK, DECIDE, QUESTION_META
-from contacts_mcp.tools import TOOLS, choose_panel_tools
+from contacts_mcp.tools import TOOLS, choose_panel_tools, choose_tools
 from support.host_profiles import APPS, Forms, Profile, Scene, Will, reason_of, scene_in
 from support.hosts import LEGACY, MODERN, server_over
 from support.raw_hosts import FORMS, Message, line_host
@@ -20,6 +21,7 @@ from support.raw_hosts import FORMS, Message, line_host
 WITH_PANEL = Profile("a host with a panel", LEGACY, APPS, Forms.NONE)
 WITHOUT_PANEL = Profile("a host without a panel", LEGACY, {}, Forms.NONE)
 PANEL_TOOLS = choose_panel_tools(TOOLS)
+_FOR_PANEL = {"list_plan_rows", "list_audience", "get_receipt", ASK, DECIDE}
 _MAX_SECONDS = 3.0  # host and server; without a limit it is a minute
 
 
@@ -67,13 +69,9 @@ async def test_list_for_a_host_with_a_panel_names_the_view_of_each_tool(era: str
         "find_duplicate_contacts": "ui://contacts/duplicates.html",
         "check_group_audience": "ui://contacts/audience.html",
         "show_contacts": "ui://contacts/contacts.html",
-        ASK: None,
-        DECIDE: None,
+        **dict.fromkeys(_FOR_PANEL),
     }
-    assert [name for name, tool in tools.items() if tool.get("_meta", {}).get("ui", {}).get("visibility")] == [
-        ASK,
-        DECIDE,
-    ]
+    assert {name for name, tool in tools.items() if tool.get("_meta", {}).get("ui", {}).get("visibility")} == _FOR_PANEL
 
 
 @pytest.mark.parametrize("capabilities", [{}, FORMS, {"extensions": {"io.modelcontextprotocol/ui": {}}}], ids=str)
@@ -273,6 +271,21 @@ async def test_unusable_call_of_the_panel_is_an_error(
 ) -> None:
     async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
         assert fault in line_of(await scene.host.call(name, arguments))
+
+
+async def test_rows_of_a_tool_that_is_switched_off_are_not_listed(tmp_path: Path) -> None:
+    async with ContactsClient.for_directory(tmp_path / "contacts.db") as api:
+        server = server_over(
+            api, tools=choose_tools(only=["list_contacts", "import_contacts"]), panel_tools=PANEL_TOOLS
+        )
+        async with line_host(server, LEGACY, capabilities=APPS) as host:
+            rows = {
+                tool: await host.call("list_plan_rows", {"tool": tool, "arguments": {"content": "Name\nOla", **more}})
+                for tool, more in (("import_contacts", {}), ("merge_contacts", {"keep_id": "x", "merge_ids": []}))
+            }
+
+    assert content_of(rows["import_contacts"])["total"] == 1
+    assert line_of(rows["merge_contacts"]).startswith("unknown_tool")
 
 
 async def test_question_about_a_call_that_needs_none_changes_and_records_nothing(tmp_path: Path) -> None:

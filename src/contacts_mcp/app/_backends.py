@@ -27,6 +27,7 @@ from contacts_mcp.tools import (
     Backend,
     CallerLinks,
     Downloads,
+    KeptListings,
     LinkedDownloads,
     PlannedRegions,
     Sender,
@@ -408,6 +409,7 @@ def backend_factory(
     if make_downloads:
         downloads = make_downloads(files if isinstance(files, Folder) else None)
     planned_regions, budgets = PlannedRegions(), WriteBudgets(settings.write_budget)
+    listings = KeptListings()
     per_caller = connection if isinstance(connection, PerCallerConnection) else None
 
     def backend_for(caller: Caller) -> Backend:
@@ -418,6 +420,7 @@ def backend_factory(
             downloads=downloads,
             links=CallerLinks(links, caller.principal) if links else None,
             planned_regions=planned_regions,
+            listings=listings,
             owner=caller.principal,
             budget=budgets.for_caller(caller.principal),
             tells_scopes=caller.credential.is_of_directory if caller.credential else connection.tells_scopes,

@@ -48,6 +48,11 @@ class ServiceResponse:
     """The directory says so, because it could not use its database."""
 
 
+_NUMBER_FIELD = "number"
+"""The only field of a path that is not an id."""
+_NUMBER = re.compile("[1-9][0-9]{0,18}")
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
     """The content of an error body: a code such as INVALID_PARAMETER, a quoted message, and faults by field."""
@@ -65,19 +70,24 @@ def build_request(call: Call[AnswerT]) -> Request:
     """Build a call's request and check again that its ids lead to no other route.
 
     The call validates its ids, but `model_construct` bypasses that: a DELETE of `groups` or `x/../y` must not be sent.
-    Raises ValidationFailed if an id is no UUID.
+    Raises ValidationFailed if an id is no UUID, or a number no positive one.
     """
     request = call.request()
     if _path_pattern(call.path).fullmatch(request.path) is None:
-        invalid = [name for name in call.path_fields if not UUID.fullmatch(str(getattr(call, name)))]
-        faults = tuple(FieldFault(name, "must be an id (UUID)") for name in invalid)
+        invalid = [name for name in call.path_fields if not _pattern_of(name).fullmatch(str(getattr(call, name)))]
+        expected = {name: "a positive number" if name == _NUMBER_FIELD else "an id (UUID)" for name in invalid}
+        faults = tuple(FieldFault(name, f"must be {what}") for name, what in expected.items())
         raise errors.ValidationFailed("; ".join(map(str, faults)), faults=faults)
     return request
 
 
 @lru_cache(maxsize=64)
 def _path_pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"{\w+}", UUID.pattern, path))
+    return re.compile(re.sub(r"{(\w+)}", lambda field: _pattern_of(field[1]).pattern, path))
+
+
+def _pattern_of(field: str) -> re.Pattern[str]:
+    return _NUMBER if field == _NUMBER_FIELD else UUID
 
 
 def read_answer(call: Call[AnswerT], response: ServiceResponse, quote: Quote) -> AnswerT:

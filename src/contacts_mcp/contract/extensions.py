@@ -1,8 +1,8 @@
 """Extensions of the API, which only the embedded directory offers: many contacts at once, all records of a person.
 
 Before sending one of these calls, check DescribeDirectory: `scan` means ScanContacts, `batch` means BatchContacts, and
-`persons` means the calls from ReadPerson on, but for RestoreContact, which has the name `restore`, and ReadUndo and
-UndoUpdate, which have the name `undo`.
+`persons` means the calls from ReadPerson on, but for RestoreContact, which has the name `restore`, ReadReceipt, which
+has the name `receipts`, and ReadUndo and UndoUpdate, which have the name `undo`.
 """
 
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from contacts_mcp.contract.models import Contact, ContactType, Record, Timestamp
 
 MAX_ERASED = 1_000  # most records in one erasure
 MAX_SCAN_ROWS = 1_000  # most contacts in one page of a scan; each page is read in one turn of the event loop
+MAX_RECEIPT_NUMBER = 2**62
 MAX_BATCH_SIZE = 1_000  # most contacts in one batch
 
 
@@ -138,6 +139,30 @@ class Receipt(Record):
     contact_id: str
     erased_at: Timestamp
     fields: list[str]
+
+
+class ReceiptChain(Record):
+    """The hash chain of all receipts of a directory.
+
+    `length` and `hash` are of its last receipt; `faults` says what is wrong with it, and is empty if it is intact.
+    """
+
+    length: int
+    hash: str
+    faults: list[str]
+
+
+class ReceiptProof(Receipt):
+    """The receipt of one erasure, with its place in the chain of all receipts.
+
+    `actor` is who erased the contact, `previous` the hash of the receipt before, empty for the first.
+    """
+
+    actor: str
+    reason: str
+    previous: str
+    hash: str
+    chain: ReceiptChain
 
 
 class MergedIds(Record):
@@ -269,3 +294,12 @@ class EraseRecords(Call[Receipts]):
     contact_id: ContactId
     also_erase: list[ContactId] = Field(default_factory=list, max_length=MAX_ERASED)
     reason: Text
+
+
+class ReadReceipt(Call[ReceiptProof]):
+    """Read the receipt of an erasure by its number, and verify the chain of all receipts."""
+
+    route = "GET /v1/directory/receipts/{number}"
+    risk = Risk.READ
+    idempotent = True
+    number: int = Field(ge=1, le=MAX_RECEIPT_NUMBER)

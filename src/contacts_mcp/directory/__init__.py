@@ -42,7 +42,7 @@ __all__ = [
     "with_replica",
 ]
 
-EXTENSIONS = ("batch", "persons", "restore", "scan")
+EXTENSIONS = ("batch", "persons", "receipts", "restore", "scan")
 """The names of what the directory offers beyond the documented API."""
 
 UNDO = "undo"

@@ -149,7 +149,7 @@ class ToolHandlers:
         self, ctx: RequestContext, params: types.CallToolRequestParams, panel: PanelCall | None
     ) -> Result:
         caller, request_id = caller_of(ctx), request_id_of(ctx)
-        tool = self._tools.get(params.name) or (self._panel_tools.get(params.name) if shows_panel(ctx) else None)
+        tool = self._tools.get(params.name) or (self._find_for_panel(params) if shows_panel(ctx) else None)
         if tool and tool.extension and not (await self._offer(caller)).has(tool.extension):
             tool = None
         result: Result
@@ -322,6 +322,11 @@ class ToolHandlers:
             output_schema=None if takes_token else tool.output_schema,  # a preview has another schema
             annotations=types.ToolAnnotations.model_validate(tool.annotations(open_world=self._open_world)),
         )
+
+    def _find_for_panel(self, params: types.CallToolRequestParams) -> Tool | None:
+        """Return a tool that exists only in hosts with a panel, if its call is not about a tool that is switched off."""
+        about = (params.arguments or {}).get("tool")
+        return self._panel_tools.get(params.name) if about is None or str(about) in self._tools else None
 
     def _with_views(self, listed: Sequence[types.Tool]) -> Iterator[types.Tool]:
         """Add to each tool the view of the panel that shows its calls."""

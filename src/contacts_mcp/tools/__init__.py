@@ -3,6 +3,7 @@
 from contacts_mcp.tools._answers import ConsentReport, NotDone, render
 from contacts_mcp.tools._arguments import HOST_ARGUMENTS, drop_host_arguments
 from contacts_mcp.tools._catalog import (
+    PANEL_TOOLS,
     TOOLS,
     TOOLSETS,
     WORKFLOWS,
@@ -23,6 +24,7 @@ from contacts_mcp.tools._downloads import (
 from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks
+from contacts_mcp.tools._listings import KeptListings
 from contacts_mcp.tools._offer import ServiceOffer
 from contacts_mcp.tools._person import read_person
 from contacts_mcp.tools._references import ParsedArguments, parse_arguments
@@ -48,6 +50,7 @@ __all__ = [
     "HOST_ARGUMENTS",
     "NO_FOLDER_CONFIGURED",
     "NO_PATHS_OVER_NETWORK",
+    "PANEL_TOOLS",
     "TOOLS",
     "TOOLSETS",
     "WORKFLOWS",
@@ -59,6 +62,7 @@ __all__ = [
     "Download",
     "Downloads",
     "JobClient",
+    "KeptListings",
     "LinkedDownloads",
     "NotDone",
     "ParsedArguments",

@@ -1,7 +1,8 @@
 """add_matching_to_group: add the contacts that match a filter to a group; their ids never pass through the model."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -20,9 +21,10 @@ from contacts_mcp.tools._new_group import (
     read_group,
 )
 from contacts_mcp.tools._plan import Applied, PlanArguments, fingerprint_plan, plan_or_apply
+from contacts_mcp.tools._plan_row import PlanRow, RowedPlan, joins_group, plan_row
 from contacts_mcp.tools._select import FilterArguments, iter_contacts
 from contacts_mcp.tools._targets import describe_record
-from contacts_mcp.tools._tool import JobCounts, Tool
+from contacts_mcp.tools._tool import Backend, JobCounts, Tool
 from contacts_mcp.tools._turns import iter_sorted
 from contacts_mcp.wording import count
 
@@ -56,14 +58,28 @@ class MatchingAdded(ShortAnswer):
     next: str | None = None
 
 
+class _Match(NamedTuple):
+    """A contact that matches the filter."""
+
+    contact_id: str
+    name: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
+    """The contacts that are added to a group.
+
+    Attributes:
+        matches: the contacts that match, with those that are members already; empty unless rows are listed.
+    """
+
     group: Group
     member_count: int
     matched: int
     ids: list[str]
     sample: list[Contact]
     fingerprint: str
+    matches: Sequence[_Match] = ()
     risk: Risk = Risk.WRITE
 
     @property
@@ -75,6 +91,15 @@ class _Plan:
         sample = [summarize(contact) for contact in self.sample]
         new = {"new_members": len(self.ids), "new_group": describe_if_new(self.group)}
         return self._answer(members, applied=False, sample=sample, **new, **fields)
+
+    def iter_rows(self) -> Iterator[PlanRow]:
+        """Iterate over the contacts that match."""
+        new, joins = set(self.ids), [joins_group(self.group.name)]
+        for contact_id, name in self.matches:
+            if contact_id in new:
+                yield plan_row("add", name, contact_id, changes=joins)
+            else:
+                yield plan_row("unchanged", name, contact_id)
 
     def list_targets(self) -> list[str]:
         return self.ids
@@ -105,19 +130,25 @@ class _Plan:
         )
 
 
-async def _make_plan(client: JobClient, arguments: AddMatchingToGroup) -> _Plan:
+async def _make_plan(client: JobClient, arguments: AddMatchingToGroup, *, lists_rows: bool = False) -> _Plan:
     group, members = await read_group(client, arguments)
     assert group
     ids: list[str] = []
     sample: list[Contact] = []
+    matches: list[_Match] = []
     matched = 0
     async for page in iter_contacts(client, arguments.filter, ("id", "name"), client.progress("contacts read")):
         missing = [contact for contact in page if contact.id not in members]
         matched += len(page)
         ids += [contact.id for contact in missing]
+        matches += [_Match(contact.id, contact.name) for contact in page] if lists_rows else []
         sample += missing[: _SAMPLE_SIZE - len(sample)]
     fingerprint = await fingerprint_plan(arguments, iter_sorted(ids, key=str))
-    return _Plan(group, len(members), matched, ids, sample, fingerprint)
+    return _Plan(group, len(members), matched, ids, sample, fingerprint, matches)
+
+
+async def _plan_rows(backend: Backend, arguments: AddMatchingToGroup) -> RowedPlan:
+    return await _make_plan(JobClient(backend), arguments, lists_rows=True)
 
 
 add_matching_to_group = Tool(
@@ -130,4 +161,5 @@ add_matching_to_group = Tool(
     target_args=("group_id",),
     shows_stored_data=True,
     view="plan",
+    plan_rows=_plan_rows,
 )

@@ -13,6 +13,7 @@ from contacts_mcp.text import sanitize, sanitize_line
 MAX_STRING_LENGTH = 2_000  # characters of a value that are shown
 MAX_NOTES_LENGTH = 12_000  # the same of notes: a model that adds to a note must have read all of it
 MAX_ANSWER_LENGTH = 40_000  # characters of an answer, about 12,000 tokens of contacts; hosts cut at 25,000 tokens
+MAX_PANEL_ANSWER_LENGTH = 75_000  # the same of an answer for a panel; a host gets it twice, as text and structured
 MAX_SHORT_ANSWER_TOKENS = 4_000
 _MIN_CHARACTERS_PER_TOKEN = 1.5  # the fewest characters that a token of ids and other plain text holds on average
 _LINE_LENGTH = 60  # characters of a value in an answer with many values
@@ -32,6 +33,12 @@ class Page(Record):
 
 class ShortAnswer(Record):
     """The answer of a workflow tool: a few thousand tokens at most, however many contacts it is about."""
+
+    left_out: int | None = Field(default=None, description="Rows left out to keep the answer short.")
+
+
+class PanelAnswer(Record):
+    """The answer of a tool that a panel calls for a person: no model reads it, so it may be longer."""
 
     left_out: int | None = Field(default=None, description="Rows left out to keep the answer short.")
 
@@ -119,8 +126,10 @@ def render(answer: BaseModel, report: ConsentReport | None = None) -> tuple[dict
     if isinstance(answer, ShortAnswer):
         if estimate_tokens(text) > MAX_SHORT_ANSWER_TOKENS:
             return _shorten(data, estimate_tokens, MAX_SHORT_ANSWER_TOKENS, "too long; ask about fewer")
-    elif len(text) > MAX_ANSWER_LENGTH:
-        return _shorten(data, len, MAX_ANSWER_LENGTH, "too long; call again with a smaller per_page")
+        return data, text
+    limit = MAX_PANEL_ANSWER_LENGTH if isinstance(answer, PanelAnswer) else MAX_ANSWER_LENGTH
+    if len(text) > limit:
+        return _shorten(data, len, limit, "too long; call again with a smaller per_page")
     return data, text
 
 

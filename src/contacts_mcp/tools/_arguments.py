@@ -141,7 +141,7 @@ def _clean(schema: Schema, value: Any, path: str) -> Any:
             return read_choice(schema["enum"], text) if "enum" in schema and isinstance(text, str) else text
         case "array":
             return _clean_list(schema["items"], value, path)
-        case "object":
+        case "object" if "properties" in schema:  # else the arguments of another tool, which are validated as such
             members = _decode(value, dict)
             return _clean_object(schema, members, f"{path}.") if isinstance(members, dict) else members
         case "integer":

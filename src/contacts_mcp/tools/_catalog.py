@@ -12,7 +12,10 @@ from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._export_contacts import export_contacts
 from contacts_mcp.tools._find_contacts import find_contacts
 from contacts_mcp.tools._find_duplicate_contacts import find_duplicate_contacts
+from contacts_mcp.tools._get_receipt import get_receipt
 from contacts_mcp.tools._import_contacts import import_contacts
+from contacts_mcp.tools._list_audience import list_audience
+from contacts_mcp.tools._list_plan_rows import list_plan_rows
 from contacts_mcp.tools._merge_contacts import merge_contacts
 from contacts_mcp.tools._show_contacts import show_contacts
 from contacts_mcp.tools._tool import Tool
@@ -33,6 +36,15 @@ WORKFLOWS: tuple[Tool, ...] = (
 """Tools that do a whole job on the server in one or two calls, or what the documented API has no endpoint for."""
 
 TOOLS: tuple[Tool, ...] = ENDPOINTS + WORKFLOWS
+PANEL_TOOLS: tuple[Tool, ...] = (show_contacts, list_plan_rows, list_audience, get_receipt)
+"""Tools that only read, for hosts with a panel, which shows more than a model needs."""
+_SHOWS = {
+    "show_contacts": ("list_contacts",),
+    "list_plan_rows": tuple(tool.name for tool in TOOLS if tool.plan_rows),
+    "list_audience": ("check_group_audience",),
+    "get_receipt": ("gdpr_delete_contact",),
+}
+"""The tools whose data each of them shows."""
 _CLOSED = {"additionalProperties": False}  # the strict modes of OpenAI and Anthropic require it
 TOOLSETS = {"endpoints": ENDPOINTS, "workflows": WORKFLOWS}  # names that stand for several tools in a setting
 
@@ -61,7 +73,8 @@ def choose_tools(
 
 def choose_panel_tools(tools: Sequence[Tool]) -> tuple[Tool, ...]:
     """Choose the tools that exist only in hosts with a panel, by the tools whose data they show."""
-    return (show_contacts,) if any(tool.name == "list_contacts" for tool in tools) else ()
+    names = {tool.name for tool in tools}
+    return tuple(tool for tool in PANEL_TOOLS if not names.isdisjoint(_SHOWS[tool.name]))
 
 
 def require_confirmable(names: Collection[str]) -> None:

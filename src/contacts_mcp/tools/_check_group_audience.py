@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from contacts_mcp import phones
-from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record
+from contacts_mcp.contract import Contact, GroupId, Record
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
 from contacts_mcp.tools._arguments import Arguments
+from contacts_mcp.tools._audience import UNREACHABLE, judge_reach, read_members
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._tool import Backend, read_tool
 from contacts_mcp.tools._turns import iterate_cooperatively
@@ -87,17 +87,15 @@ class _NumberCounts:
     sample: list[UnreachableMember] = field(default_factory=list)
 
     def add(self, member: Contact) -> None:
-        number = member.phone_number
-        parsed = phones.parse(number, self.region) if number else None
-        if number and parsed and number == parsed.e164:
-            self.by_number[number].append(member)
-            self.countries[parsed.country] += 1
-            self.landlines += parsed.fixed_line
+        reach = judge_reach(member, self.region)
+        if not reach.why:
+            self.by_number[member.phone_number or ""].append(member)
+            self.countries[reach.country] += 1
+            self.landlines += reach.is_landline
             return
-        why = "no_number" if not number else "not_e164" if parsed else "invalid"
-        self.unreachable[why] += 1
+        self.unreachable[reach.why] += 1
         if len(self.sample) < _SAMPLE_SIZE:
-            self.sample.append(UnreachableMember(**summarize(member).model_dump(exclude_unset=True), why=why))
+            self.sample.append(UnreachableMember(**summarize(member).model_dump(exclude_unset=True), why=reach.why))
 
     def find_shared(self) -> list[tuple[str, list[Contact]]]:
         """Return the numbers that several members have, those of most members first."""
@@ -107,8 +105,7 @@ class _NumberCounts:
 
 async def _run(backend: Backend, arguments: CheckGroupAudience) -> Audience:
     client = JobClient(backend)
-    group = await client.send(GetContactGroup(group_id=arguments.group_id))
-    members = (await client.send(ListGroupMembers(group_id=arguments.group_id))).members
+    group, members = await read_members(client, arguments.group_id)
     counts = _NumberCounts(backend.default_region)
     async for member in iterate_cooperatively(members, client.progress("numbers checked", len(members))):
         counts.add(member)
@@ -125,7 +122,7 @@ def _to_audience(name: str | None, members: int, counts: _NumberCounts) -> Audie
         members=members,
         reachable=reachable,
         numbers=numbers,
-        **{why: counts.unreachable[why] for why in ("no_number", "not_e164", "invalid")},
+        **{why: counts.unreachable[why] for why in UNREACHABLE},
         landlines=counts.landlines,
         sms_requests=-(-numbers // _MAX_SMS_RECIPIENTS),
         countries=[Country(country=key, numbers=each) for key, each in counts.countries.most_common(_MAX_COUNTRIES)],

@@ -21,6 +21,7 @@ from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks, UploadLink
 from contacts_mcp.tools._new_group import GroupArguments, read_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
+from contacts_mcp.tools._plan_row import RowedPlan
 from contacts_mcp.tools._tool import Backend, PreparedCall, Tool
 from contacts_mcp.tools._turns import iter_sorted, iterate_in_thread
 from contacts_mcp.tools._values import Region, edit_tags
@@ -48,7 +49,7 @@ class ImportContacts(GroupArguments, PlanArguments):
     tags: Tags | None = Field(default=None, description="For all imported contacts.")
 
 
-async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan:
+async def _make_plan(client: JobClient, arguments: ImportContacts, *, lists_rows: bool = False) -> ImportPlan:
     group, members = await read_group(client, arguments)
     region = arguments.default_region or client.backend.default_region
     options = MatchOptions(arguments.on_match, region, is_region_given=arguments.default_region is not None)
@@ -57,7 +58,7 @@ async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan
     source = Source(arguments.path, parsed, [draft async for draft in drafts])
     decisions = await match_rows(client, source.drafts, options)
     plan = ImportPlan(group, source, decisions, options, members)
-    if not arguments.apply:
+    if not (arguments.apply or lists_rows):
         plan.region_change = await _compare_regions(client, data, arguments, plan)
     plan.fingerprint = await fingerprint_plan(arguments, _iter_steps(plan))
     return plan
@@ -181,6 +182,10 @@ async def _run_and_remove(backend: Backend, upload: str, prepared: PreparedCall)
     return answer
 
 
+async def _plan_rows(backend: Backend, arguments: ImportContacts) -> RowedPlan:
+    return await _make_plan(JobClient(backend), arguments, lists_rows=True)
+
+
 import_contacts = Tool(
     name="import_contacts",
     risk=Risk.DESTROY,
@@ -192,6 +197,7 @@ import_contacts = Tool(
     target_args=("group_id",),
     wording=PromptWording("Change", "change"),
     shows_stored_data=True,
+    plan_rows=_plan_rows,
     other_answers=(UploadLink,),
     view="plan",
 )

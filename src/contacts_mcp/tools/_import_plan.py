@@ -20,6 +20,8 @@ from contacts_mcp.tools._import_rows import Decision, MatchOptions, Source, matc
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._new_group import NewGroup, create_if_new, describe_if_new
 from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
+from contacts_mcp.tools._plan_row import FieldChange, PlanRow, RowAction, joins_group, plan_row
+from contacts_mcp.tools._plan_row import list_changes as list_field_changes
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import JobCounts
 from contacts_mcp.tools._turns import iter_sorted
@@ -104,6 +106,19 @@ class ImportPlan:
             **explain(self.source, self.options),
             **steps,
         )
+
+    def iter_rows(self) -> Iterator[PlanRow]:
+        """Iterate over the rows of the file."""
+        joining = set(self._list_joining())
+        for each in self.decisions:
+            changes = _list_changes(each)
+            action: RowAction = each.action
+            if self.group and (each.action == "create" or each.id in joining):
+                joining.discard(each.id or "")  # another row may be the same contact
+                changes.append(joins_group(self.group.name))
+                action = "add" if each.action == "unchanged" else each.action
+            draft = each.draft
+            yield plan_row(action, draft.name, each.id, row=draft.row, changes=changes, notes=_list_notes(each))
 
     def to_target(self) -> Target:
         """The question names the contacts as the directory has them: whom they are about is not for the file to say."""
@@ -243,6 +258,23 @@ def _to_change(decision: Decision, fields: Mapping[str, Any] | None = None) -> C
     """The change of a matched contact; with `fields`, only of these."""
     after = {name: decision.values[name] for name in (decision.before if fields is None else fields)}
     return Change(decision.id or "", decision.name, decision.before, after)
+
+
+def _list_changes(decision: Decision) -> list[FieldChange]:
+    """List what a row changes: all fields of a new contact, or those that an update sets."""
+    if decision.action != "create":
+        return list_field_changes(decision.before, decision.values)
+    return list_field_changes({}, {**decision.draft.filled_fields, "tags": decision.draft.tags})
+
+
+def _list_notes(decision: Decision) -> list[str]:
+    """Say why a person should look at a row, of one that is imported only in part or not at all."""
+    draft = decision.draft
+    notes = [decision.detail] if decision.action in ("invalid", "ambiguous", "duplicate") else []
+    if decision.action != "invalid":
+        notes += [f"not reachable by SMS: {draft.unreachable}"] if draft.unreachable else []
+        notes += [f"shares a number or address with {draft.sharing}"] if draft.sharing else []
+    return [*notes, *draft.notices]
 
 
 def _to_call(decision: Decision) -> CreateContact | UpdateContact:

@@ -24,11 +24,14 @@ from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, join_names, one_line, summarize
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values
 from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._plan_row import PlanRow, joins_group, plan_row
+from contacts_mcp.tools._plan_row import list_changes as list_field_changes
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import JobCounts, TouchedRecords
 from contacts_mcp.tools._values import edit_tags
 
 _MAX_DESCRIBED = 3  # contacts of which the question shows more than the name and id
+_SHOWN_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 _SINGLE_FIELDS = ("type", "name", "company_name", "phone_number", "email")
 _FIELDS_KEPT_IN_NOTES = ("phone_number", "email")  # a person may have two, a contact has room for one
 _RECORD_ERRORS = (Conflict, NotFound, ValidationFailed)
@@ -145,6 +148,16 @@ class Merge:
         records = [contact.model_dump() for contact in (self.keep, *self.others)]
         return [*records, sorted((group.id, group.name) for group in self.groups)]
 
+    def iter_rows(self) -> Iterator[PlanRow]:
+        """Iterate over the contacts: what the kept one gets, and what the others have, which are deleted."""
+        before = {name: getattr(self.keep, name) for name in self.values}
+        changes = [*list_field_changes(before, self.values), *(joins_group(group.name) for group in self.groups)]
+        notes = [_describe_conflict(each) for each in self.conflicts]
+        yield plan_row("merge", self.keep.name, self.keep.id, changes=changes, notes=notes)
+        for other in self.others:
+            values = {name: getattr(other, name) for name in _SHOWN_FIELDS}
+            yield plan_row("delete", other.name, other.id, changes=list_field_changes(values, {}))
+
     def describe(self) -> list[str]:
         """Describe the merge under a question that names the contact to keep."""
         groups = f"The kept contact is added to {self._describe_groups()}."
@@ -237,6 +250,11 @@ class Merge:
             "deleted": self.deleted,
             "not_deleted": [f"{contact_id}: {error.code}" for contact_id, error in self.errors.items()] or None,
         }
+
+
+def _describe_conflict(conflict: FieldConflict) -> str:
+    dropped = join_names([quote(value, 60) for value in conflict.dropped], 3)
+    return f"{conflict.field}: {quote(conflict.kept, 60)} is kept, not {dropped}; {conflict.resolution}"
 
 
 async def _join_group(client: JobClient, group: Group, contact: Contact, counts: JobCounts) -> bool:

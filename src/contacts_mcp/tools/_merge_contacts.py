@@ -1,6 +1,6 @@
 """merge_contacts: combine several records of one person, or of several, and delete the others after a person agreed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -26,7 +26,8 @@ from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._merge import Merge, MergedContact, stops_merging
 from contacts_mcp.tools._person import offers_persons
-from contacts_mcp.tools._plan import prepare_apply
+from contacts_mcp.tools._plan import FINGERPRINT_LENGTH, prepare_apply
+from contacts_mcp.tools._plan_row import PlanRow, RowedPlan
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool, TouchedRecords
@@ -119,6 +120,15 @@ class _Plan:
     touched: TouchedRecords
     is_list: bool
     risk: Risk = Risk.DESTROY
+
+    @property
+    def fingerprint(self) -> str:
+        return hash_json([merge.state for merge in self.merges])[:FINGERPRINT_LENGTH]
+
+    def iter_rows(self) -> Iterator[PlanRow]:
+        """Iterate over all contacts: of each cluster first the one that is kept."""
+        for merge in self.merges:
+            yield from merge.iter_rows()
 
     def list_targets(self) -> list[str]:
         return [contact_id for merge in self.merges for contact_id in merge.ids]
@@ -268,6 +278,10 @@ def _check_lengths(plan: _Plan) -> None:
         raise invalid_field("clusters", reason, "nothing was changed; merge fewer in one call")
 
 
+async def _plan_rows(backend: Backend, arguments: MergeContacts) -> RowedPlan:
+    return await _make_plan(TouchedRecords(), JobClient(backend), arguments)
+
+
 merge_contacts = Tool(
     name="merge_contacts",
     risk=Risk.DESTROY,
@@ -279,4 +293,5 @@ merge_contacts = Tool(
     wording=PromptWording("Merge into", "merge"),
     shows_stored_data=True,
     view="plan",
+    plan_rows=_plan_rows,
 )

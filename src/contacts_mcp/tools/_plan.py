@@ -17,7 +17,7 @@ from contacts_mcp.tools._write_budget import WriteBudgetExceeded
 from contacts_mcp.wording import count
 
 CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a person's confirmation
-_FINGERPRINT_LENGTH = 16
+FINGERPRINT_LENGTH = 16
 _NEXT_STEP = "repeat the call with apply and this plan if the person asked for exactly this; else show it first"
 
 _SHOWN_IN_PANEL = (
@@ -203,4 +203,4 @@ def _fingerprint(arguments: PlanArguments, steps: Iterable[Any]) -> str:
     fingerprint = hashlib.sha256(hash_json(selection).encode())
     for step in steps:
         fingerprint.update(repr(step).encode("utf-8", "surrogatepass"))
-    return fingerprint.hexdigest()[:_FINGERPRINT_LENGTH]
+    return fingerprint.hexdigest()[:FINGERPRINT_LENGTH]

@@ -105,4 +105,4 @@ def _type(annotation: Any, to_schema: Callable[[FieldInfo], dict[str, Any]]) -> 
         return {"type": "array", "items": _type(arguments[0], to_schema)}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _object(annotation, to_schema)
-    return {"type": _SCALARS[annotation]}
+    return {"type": "object" if origin is dict else _SCALARS[annotation]}

@@ -30,7 +30,9 @@ from contacts_mcp.tools._answers import ConsentReport, NotDone
 from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Downloads
 from contacts_mcp.tools._known_records import KnownRecords
 from contacts_mcp.tools._links import CallerLinks
+from contacts_mcp.tools._listings import KeptListings
 from contacts_mcp.tools._offer import ServiceOffer, ask_offer
+from contacts_mcp.tools._plan_row import RowedPlan
 from contacts_mcp.tools._references import add_name_arguments
 from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 from contacts_mcp.tools._time_limit import TimeLimit
@@ -104,7 +106,8 @@ class Backend:
         report: reports the progress of a long call.
         files: the folder for files, or the reason why there is none.
         links: the caller's links to send and fetch files, if there can be any.
-        owner: the caller to whom downloads and planned regions belong.
+        listings: the lists that callers page through in a panel.
+        owner: the caller to whom downloads, planned regions and lists belong.
         may_read: whether the caller may read contacts; a call that writes shows no others than its own if not.
         tells_scopes: whether the service tells what the caller's key allows, and its extensions; the platform does not.
         known_extensions: the extensions of a service that is not asked: those of the embedded directory.
@@ -119,6 +122,7 @@ class Backend:
     downloads: Downloads = field(default_factory=Downloads)
     links: CallerLinks | None = None
     planned_regions: PlannedRegions = field(default_factory=PlannedRegions)
+    listings: KeptListings = field(default_factory=KeptListings)
     owner: str = ""
     may_read: bool = True
     budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
@@ -131,7 +135,11 @@ class Backend:
         """Send a call within the caller's write budget. Raises a ContactsError if it did not succeed."""
         if not self.consent.is_given:
             self.budget.spend(call)
-        return await self.client.send(call, self.report)
+        try:
+            return await self.client.send(call, self.report)
+        finally:
+            if call.risk is Risk.ERASE:
+                self.listings.clear()  # they may show who was erased
 
     async def supports(self, extension: str) -> bool:
         """Whether the service offers an extension that only makes a job faster; False if it gives no answer."""
@@ -247,6 +255,7 @@ class PreparedCall:
 
 Prepare = Callable[[Backend, Any], Awaitable[PreparedCall]]
 Run = Callable[[Backend, Any], Awaitable[BaseModel]]
+PlanRows = Callable[[Backend, Any], Awaitable[RowedPlan]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,6 +273,8 @@ class Tool:
         min_risk: the lowest risk of a call that changes something, if lower than `risk`.
         wording: how a person is asked, if not by the risk's own wording.
         shows_stored_data: whether a plan or an answer shows what the caller did not write, which needs READ, too.
+        plan_rows: plans what a call with these arguments would do, for a panel that lists the plan's rows; None if the
+            tool makes no plan.
         other_answers: answers of calls that do something else, if their arguments say so.
         is_time_limited: whether all requests of one call share a time limit.
         extension: what the service must offer beyond the documented API; else the tool does not exist.
@@ -286,6 +297,7 @@ class Tool:
     min_risk: Risk | None = None
     wording: PromptWording | None = None
     shows_stored_data: bool = False
+    plan_rows: PlanRows | None = None
     other_answers: tuple[type[BaseModel], ...] = ()
     is_time_limited: bool = False
     extension: str | None = None

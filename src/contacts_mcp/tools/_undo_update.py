@@ -1,7 +1,7 @@
 """Undo an update of update_matching_contacts by its receipt: the plan, and how it is applied."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,8 @@ from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._changes import Change, ContactChange, list_changes, show_values
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import Applied, PlanArguments, describe_overwrites, fingerprint_plan, risk_of_updates
+from contacts_mcp.tools._plan_row import PlanRow, plan_row
+from contacts_mcp.tools._plan_row import list_changes as list_field_changes
 from contacts_mcp.tools._tool import JobCounts
 from contacts_mcp.tools._turns import iterate_cooperatively
 from contacts_mcp.wording import count
@@ -36,6 +38,8 @@ _RECOVERABLE = ("tags", "phone_number")
 _NOT_OFFERED = "this directory keeps no values that updates replace"
 _GONE = "this update can no longer be undone: its receipt is unknown here, was used, or is older than a day"
 _NOTHING_CHANGED = "nothing was changed"
+_CHANGED_SINCE = "was changed again since the update, and stays as it is"
+_DELETED_SINCE = "was deleted since the update, and stays as it is"
 
 
 class UpdateUndone(ShortAnswer):
@@ -62,12 +66,12 @@ class _Contacts:
 
     restores: list[UndoneContact] = field(default_factory=list)
     changed: list[UndoneContact] = field(default_factory=list)
-    deleted: int = 0
+    deleted: list[UndoneContact] = field(default_factory=list)
     erased: int = 0
 
     @property
     def total(self) -> int:
-        return len(self.restores) + len(self.changed) + self.deleted + self.erased
+        return len(self.restores) + len(self.changed) + len(self.deleted) + self.erased
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,22 @@ class UndoPlan:
             contacts=self.contacts.total,
             restores=self.change_count,
             changed_since=len(self.contacts.changed),
-            deleted=self.contacts.deleted,
+            deleted=len(self.contacts.deleted),
             erased=self.contacts.erased,
             overwrites=self.overwrites.total(),
             sample=self._sample(),
             left_alone=self._left_alone(),
             **fields,
         )
+
+    def iter_rows(self) -> Iterator[PlanRow]:
+        """Iterate over the contacts of the update, but for erased ones: first those that get their values back."""
+        for each in self.contacts.restores:
+            yield plan_row("update", each.name, each.id, changes=list_field_changes(each.current, each.before))
+        for each in self.contacts.changed:
+            yield plan_row("unchanged", each.name, each.id, notes=[_CHANGED_SINCE])
+        for each in self.contacts.deleted:
+            yield plan_row("unchanged", each.name, each.id, notes=[_DELETED_SINCE])
 
     def list_targets(self) -> Sequence[str]:
         return [each.id for each in self.contacts.restores]
@@ -125,7 +138,7 @@ class UndoPlan:
 
     async def apply(self, client: JobClient, counts: JobCounts) -> UpdateUndone:
         """Undo the update. The directory checks again which contacts were changed since."""
-        counts.to_do = left = self.change_count + len(self.contacts.changed) + self.contacts.deleted
+        counts.to_do = left = self.change_count + len(self.contacts.changed) + len(self.contacts.deleted)
         progress = client.progress("contacts restored", counts.to_do)
         async with client.cancel_grace():
             while left:
@@ -187,7 +200,7 @@ async def _read(client: JobClient, receipt: str) -> _Contacts:
                 case "changed":
                     found.changed.append(each)
                 case "deleted":
-                    found.deleted += 1
+                    found.deleted.append(each)
         found.erased = page.erased
         await progress.advance(len(page.contacts))
         if page.next is None:

@@ -1,10 +1,10 @@
 """update_matching_contacts: make one change to all contacts that match a filter."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -20,16 +20,17 @@ from contacts_mcp.tools._job import ContactWrite, JobClient, JobUndo, WriteResul
 from contacts_mcp.tools._plan import (
     Applied,
     PlanArguments,
-    ShownPlan,
     describe_overwrites,
     fingerprint_plan,
     plan_or_apply,
     risk_of_updates,
 )
+from contacts_mcp.tools._plan_row import PlanRow, RowedPlan, plan_row
+from contacts_mcp.tools._plan_row import list_changes as list_field_changes
 from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import JobCounts, Tool
+from contacts_mcp.tools._tool import Backend, JobCounts, Tool
 from contacts_mcp.tools._turns import iter_sorted, iterate_cooperatively
-from contacts_mcp.tools._undo_update import UNDO, UpdateUndone, plan_undo
+from contacts_mcp.tools._undo_update import UNDO, UndoPlan, UpdateUndone, plan_undo
 from contacts_mcp.tools._values import Region, edit_tags, require_tag_count
 from contacts_mcp.wording import count
 
@@ -108,15 +109,32 @@ class _Update:
     overwrites: tuple[str, ...]
 
 
+class _Unchanged(NamedTuple):
+    """A contact that matches and stays as it is."""
+
+    contact_id: str
+    name: str | None
+
+
 @dataclass(slots=True)
 class _Plan:
+    """The updates of a call.
+
+    Attributes:
+        unchanged, reasons: the contacts that stay as they are, and why numbers are not normalized, by contact; only
+            filled if `lists_rows`.
+    """
+
     arguments: UpdateMatchingContacts
     region: str | None
+    lists_rows: bool = False
     matched: int = 0
     not_normalized: int = 0
     not_normalized_sample: list[UnchangedContact] = field(default_factory=list)
     updates: list[_Update] = field(default_factory=list)
     sample: list[ContactChange] = field(default_factory=list)
+    unchanged: list[_Unchanged] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
     fingerprint: str = ""
 
     def add(self, contact: Contact) -> None:
@@ -125,6 +143,8 @@ class _Plan:
         wanted = {**self.arguments.set_fields, **self._edit_tags(contact), **self._normalize_phone(contact)}
         values = {name: value for name, value in wanted.items() if value != getattr(contact, name)}
         if not values:
+            if self.lists_rows:
+                self.unchanged.append(_Unchanged(contact.id, contact.name))
             return
         before = {name: getattr(contact, name) for name in values}
         # Nothing is lost by writing the same number as E.164, or by tags, which can be added again.
@@ -149,9 +169,11 @@ class _Plan:
         if number:
             return {"phone_number": number}
         self.not_normalized += 1
-        if len(self.not_normalized_sample) < _SAMPLE_SIZE:
+        is_in_sample = len(self.not_normalized_sample) < _SAMPLE_SIZE
+        if is_in_sample or self.lists_rows:
             why = f"{quote(contact.phone_number, _MAX_NUMBER_LENGTH)} is {phones.describe_invalid(self.region)}"
-            self.not_normalized_sample.append(UnchangedContact(id=contact.id, why=why))
+            self.not_normalized_sample += [UnchangedContact(id=contact.id, why=why)] * is_in_sample
+            self.reasons |= {contact.id: why} if self.lists_rows else {}
         return {}
 
     @property
@@ -170,6 +192,17 @@ class _Plan:
     def to_answer(self, **fields: str | None) -> MatchingUpdated:
         counts = {"updates": len(self.updates), "overwrites": self.overwrites.total()}
         return self._answer(applied=False, sample=self.sample, **counts, **fields)
+
+    def iter_rows(self) -> Iterator[PlanRow]:
+        """Iterate over the contacts that match: first those that change."""
+        for each in self.updates:
+            changes, notes = list_field_changes(each.before, each.values), self._list_notes(each.contact_id)
+            yield plan_row("update", each.name, each.contact_id, changes=changes, notes=notes)
+        for contact_id, name in self.unchanged:
+            yield plan_row("unchanged", name, contact_id, notes=self._list_notes(contact_id))
+
+    def _list_notes(self, contact_id: str) -> list[str]:
+        return [self.reasons[contact_id]] if contact_id in self.reasons else []
 
     def list_targets(self) -> list[str]:
         return [update.contact_id for update in self.updates]
@@ -233,10 +266,12 @@ def _list_tags(what: str, tags: Iterable[str] | None) -> list[str]:
     return [f"{what}: {join_names([quote(tag, _MAX_TAG_LENGTH) for tag in tags])}"] if tags else []
 
 
-async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> ShownPlan:
+async def _make_plan(
+    client: JobClient, arguments: UpdateMatchingContacts, *, lists_rows: bool = False
+) -> _Plan | UndoPlan:
     if arguments.undo is not None:
         return await plan_undo(client, arguments.undo, arguments)
-    plan = _Plan(arguments, arguments.default_region or client.backend.default_region)
+    plan = _Plan(arguments, arguments.default_region or client.backend.default_region, lists_rows)
     fields = {"id", "name", "tags", "phone_number", *arguments.set_fields}
     async for page in iter_contacts(client, arguments.filter, fields, client.progress("contacts read")):
         async for contact in iterate_cooperatively(page):
@@ -245,6 +280,10 @@ async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> Sh
     steps = ((each.contact_id, each.name, each.values, each.before) for each in by_id)
     plan.fingerprint = await fingerprint_plan(arguments, steps)
     return plan
+
+
+async def _plan_rows(backend: Backend, arguments: UpdateMatchingContacts) -> RowedPlan:
+    return await _make_plan(JobClient(backend), arguments, lists_rows=True)
 
 
 update_matching_contacts = Tool(
@@ -257,6 +296,7 @@ update_matching_contacts = Tool(
     min_risk=Risk.WRITE,
     wording=PromptWording("Change", "change"),
     shows_stored_data=True,
+    plan_rows=_plan_rows,
     other_answers=(UpdateUndone,),
     extension_args={"undo": UNDO},
     view="plan",

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from contacts_mcp import __version__
 from contacts_mcp.directory.api import _requests as bodies
 from contacts_mcp.directory.service._openapi import openapi_document
-from endpoint_cases import CASES, CONTACTS, EXTENSIONS, GROUPS, UNDO_EXTENSIONS
+from endpoint_cases import CASES, CONTACTS, EXTENSIONS, GROUPS, RECEIPT_EXTENSIONS, UNDO_EXTENSIONS
 from support.processes import ContactsService, make_keys
 
 DOCUMENT = openapi_document()
@@ -61,7 +61,7 @@ def test_document_has_this_version_and_no_fixed_host():
 def test_documented_endpoints_are_those_of_the_api_and_the_rest_are_extensions():
     described = {f"{method.upper()} {path}": said["tags"] == ["Extensions"] for method, path, said in OPERATIONS}
 
-    extensions = (*EXTENSIONS, *UNDO_EXTENSIONS)
+    extensions = (*EXTENSIONS, *RECEIPT_EXTENSIONS, *UNDO_EXTENSIONS)
     assert described == {case.route: False for case in CASES} | {case.route: True for case in extensions}
     assert "Beyond the page" in next(tag for tag in DOCUMENT["tags"] if tag["name"] == "Extensions")["description"]
 
@@ -192,6 +192,9 @@ async def test_responses_have_exactly_the_described_fields(service):
         method, target, body = case.sent(await create_records(client))
         answer = await client.request(method, target, json=body)
         check_response(DOCUMENT["paths"][case.route.partition(" ")[2]][method.lower()], answer)
+    for case in RECEIPT_EXTENSIONS:
+        operation = DOCUMENT["paths"][case.route.partition(" ")[2]]["get"]
+        check_response(operation, await client.get(case.request.partition(" ")[2].format(number=1)))
     receipt, ids = str(uuid4()), await create_records(client)
     body = {"updates": [{"id": ids["ola"], "notes": "changed by a job"}], "undo": receipt}
     batches = "/v1/directory/contacts"

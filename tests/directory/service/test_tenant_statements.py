@@ -136,6 +136,8 @@ async def use_api(http) -> None:
     await ok(http.post(f"/v1/directory/persons/{ids['kari']}/merge", json={"merge_ids": [ids["ola"]]}))
     await ok(http.get(f"/v1/directory/persons/{ids['kari']}"))
     await ok(http.post(f"/v1/contacts/{ids['kari']}/gdpr-delete", json={"reason": "Article 17 request"}))
+    erased = await ok(http.get(f"/v1/directory/persons/{ids['kari']}"))
+    await ok(http.get(f"/v1/directory/receipts/{erased['receipt']}"))
 
 
 async def create_records(http) -> dict[str, str]:

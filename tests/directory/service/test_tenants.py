@@ -115,6 +115,19 @@ async def test_merge_restore_and_list_of_deleted_contacts_reach_no_other_tenant(
     assert len((await ola.client.get("/v1/directory/deleted")).json()["contacts"]) == 1
 
 
+async def test_receipt_is_shown_only_to_the_tenant_of_the_erased_contact(ola, kari):
+    for owner in (ola, kari):
+        await owner.client.post(f"/v1/contacts/{owner.contact['id']}/gdpr-delete", json={"reason": "Article 17"})
+
+    own, other = [await kari.client.get(f"/v1/directory/receipts/{number}") for number in (2, 1)]
+
+    assert own.json()["contact_id"] == kari.contact["id"]
+    assert own.json()["chain"]["length"] == 2
+    assert own.json()["chain"]["faults"] == []
+    assert other.status_code == 404
+    assert ola.contact["id"] not in other.text
+
+
 async def test_contact_of_another_tenant_cannot_join_or_leave_a_group(ola, kari):
     members = f"/v1/contacts/groups/{kari.group['id']}/members"
 

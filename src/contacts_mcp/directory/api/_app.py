@@ -15,6 +15,7 @@ from starlette.types import Scope
 from contacts_mcp.directory._errors import DirectoryError
 from contacts_mcp.directory.api._extensions import extensions_router
 from contacts_mcp.directory.api._persons import persons_router
+from contacts_mcp.directory.api._receipts import receipts_router
 from contacts_mcp.directory.api._requests import Tenant
 from contacts_mcp.directory.api._routes import contacts_router, groups_router
 from contacts_mcp.directory.api._undo import undo_router
@@ -22,7 +23,7 @@ from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.store import UndoOffer
 from contacts_mcp.middleware import ErrorMiddleware, Refusal
 
-ROUTERS = (contacts_router, groups_router, extensions_router, persons_router, undo_router)
+ROUTERS = (contacts_router, groups_router, extensions_router, persons_router, receipts_router, undo_router)
 
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
 

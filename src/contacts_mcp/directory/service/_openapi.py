@@ -119,6 +119,20 @@ class Receipt(BaseModel):
     fields: list[str] = Field(description="The fields that had a value.")
 
 
+class ReceiptChain(BaseModel):
+    length: PositiveInt = Field(description="The number of the last receipt.")
+    hash: str = Field(description="The hash of the last receipt.")
+    faults: list[str] = Field(description="What is wrong with the chain; empty if it is intact.")
+
+
+class ReceiptProof(Receipt):
+    actor: str = Field(description="Who erased the contact.")
+    reason: str
+    previous: str = Field(description="The hash of the receipt before; empty for the first.")
+    hash: str
+    chain: ReceiptChain
+
+
 class ChangedFields(BaseModel):
     type: ContactType | SkipJsonSchema[None] = None
     name: str | SkipJsonSchema[None] = None
@@ -216,7 +230,7 @@ def _describe(route: APIRoute, described: APIRouter) -> None:
     names = {parameter.name for parameter in get_flat_params(route.dependant)}
     has_body, is_idempotent = route.body_field is not None, "idempotency_key" in names
     possible = {
-        404: bool(names & {"contact_id", "group_id", "idempotency_key", "receipt"}),
+        404: bool(names & {"contact_id", "group_id", "idempotency_key", "receipt", "number"}),
         409: is_idempotent or route.name in _CONFLICTING,
         413: has_body,
         422: has_body or bool(names),

@@ -14,6 +14,8 @@ from contacts_mcp.directory.store._contacts import (
 )
 from contacts_mcp.directory.store._erasure import (
     PERSONAL_FIELDS,
+    check_receipt_end,
+    read_receipt,
     read_receipts,
     receipt_chain_end,
     replay_receipts,
@@ -92,6 +94,7 @@ __all__ = [
     "add_to_index",
     "approval_names",
     "check_key",
+    "check_receipt_end",
     "chunks",
     "correctable_words",
     "create_approval",
@@ -130,6 +133,7 @@ __all__ = [
     "read_journal",
     "read_journal_file",
     "read_person",
+    "read_receipt",
     "read_receipts",
     "read_undo",
     "rebuild_index",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import contacts, idempotency_keys, receipt_chain, receipts, undo_entries
 from contacts_mcp.directory.store._groups import leave_groups
 from contacts_mcp.directory.store._index import update_index
@@ -58,11 +59,20 @@ def replay_receipts(connection: Connection, known: Sequence[ChainRecord]) -> int
     return erased
 
 
-def read_receipts(connection: Connection, after: int = 0) -> Iterator[ChainRecord]:
-    """Yield the receipts after number `after`."""
-    query = select(receipts).where(receipts.c.seq > after).order_by(receipts.c.seq)
+def read_receipts(connection: Connection, after: int = 0, limit: int | None = None) -> Iterator[ChainRecord]:
+    """Yield the receipts after number `after`, at most `limit` of them."""
+    query = select(receipts).where(receipts.c.seq > after).order_by(receipts.c.seq).limit(limit)
     for row in connection.execute(query).mappings():
         yield dict(row)
+
+
+def read_receipt(connection: Connection, tenant: int, number: int) -> ChainRecord:
+    """Return the tenant's receipt with this number. Raises DirectoryNotFound."""
+    query = select(receipts).where(receipts.c.seq == number, receipts.c.tenant == tenant)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise DirectoryNotFound("Receipt")
+    return dict(row)
 
 
 def receipt_chain_end(connection: Connection) -> ChainEnd:
@@ -76,8 +86,13 @@ def verify_receipts(rows: Iterable[ChainRecord], end: ChainEnd) -> Iterator[str]
     verifier = ChainVerifier(noun="receipt")
     for row in rows:
         yield from verifier.check(row)
-    if verifier.end != end:
-        yield f"the chain must end with receipt {end.seq:,} but ends with receipt {verifier.end.seq:,}"
+    yield from check_receipt_end(verifier.end, end)
+
+
+def check_receipt_end(found: ChainEnd, end: ChainEnd) -> Iterator[str]:
+    """Yield what is wrong if the last receipt of a verified chain is not `end`."""
+    if found != end:
+        yield f"the chain must end with receipt {end.seq:,} but ends with receipt {found.seq:,}"
 
 
 def _insert_receipts(connection: Connection, missing: Sequence[ChainRecord]) -> None:
