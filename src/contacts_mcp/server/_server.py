@@ -14,6 +14,7 @@ from contacts_mcp.prompts import Prompt
 from contacts_mcp.resources import Completions, ResourceCatalog
 from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
+from contacts_mcp.server._extra_tools import ExtraTools
 from contacts_mcp.server._recording import CallRecorder, SpanScrubber, set_log_level
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions
@@ -49,19 +50,28 @@ def build_server(
     recorder: CallRecorder | None = None,
     open_world: bool = True,
     ways: Ways | None = None,
+    extra_tools: ExtraTools | None = None,
 ) -> Server[Any]:
     """Build the SDK's low-level server over `tools`; it speaks both protocol eras on any transport.
 
     A transport uses `active_calls` to cancel running calls, and `subscriptions` to close streams. Without a
     `recorder`, audit records only go to the log. `open_world` says whether the tools work on a service outside of it.
-    `ways` are the ways to reach a person; the default are forms of the host.
+    `ways` are the ways to reach a person; the default are forms of the host. `extra_tools` are tools for the console.
     """
     active_calls, subscriptions = active_calls or ActiveCalls(), subscriptions or Subscriptions()
     resources, completions = resources or ResourceCatalog(()), completions or Completions(())
     if recorder is None:
         recorder = CallRecorder(Trail(outputs=[LogOutput()]), {tool.name: tool.risk for tool in tools})
     tool_handlers = ToolHandlers(
-        tools, backend_for, guard, active_calls, subscriptions, recorder, open_world=open_world, ways=ways
+        tools,
+        backend_for,
+        guard,
+        active_calls,
+        subscriptions,
+        recorder,
+        open_world=open_world,
+        ways=ways,
+        extra_tools=extra_tools,
     )
     resource_handlers, prompt_handlers = ResourceHandlers(resources, backend_for, active_calls), PromptHandlers(prompts)
     server = _Server(

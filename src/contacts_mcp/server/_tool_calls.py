@@ -28,6 +28,7 @@ from contacts_mcp.server._context import (
     require_first_page,
 )
 from contacts_mcp.server._elicitation import add_token_argument, address_result, question_result, split_token_argument
+from contacts_mcp.server._extra_tools import ExtraTools
 from contacts_mcp.server._progress import CallProgress
 from contacts_mcp.server._recording import (
     CallRecord,
@@ -94,7 +95,9 @@ class ToolHandlers:
         *,
         open_world: bool,
         ways: Ways | None = None,
+        extra_tools: ExtraTools | None = None,
     ) -> None:
+        self._extra_tools = extra_tools or ExtraTools()
         self._ladder = ConsentLadder(guard, ways)
         self._open_world = open_world
         self._tools = {tool.name: tool for tool in tools}
@@ -114,10 +117,13 @@ class ToolHandlers:
         caller = caller_of(ctx)
         offer = await self._offer(caller)
         allowed = self._allowed_tools(caller, offer)
-        return types.ListToolsResult(tools=[self._listed(tool, offer) for tool in allowed.values()])
+        listed = [self._listed(tool, offer) for tool in allowed.values()]
+        return types.ListToolsResult(tools=[*listed, *self._extra_tools.list(ctx)])
 
     async def call_tool(self, ctx: RequestContext, params: types.CallToolRequestParams) -> Result:
         """Find the tool and call it. A failure is one line for the model, and a log message if the client wants it."""
+        if self._extra_tools.has(ctx, params.name):
+            return await self._extra_tools.call(ctx, params)
         caller, request_id = caller_of(ctx), request_id_of(ctx)
         tool = self._tools.get(params.name)
         if tool and tool.extension and not (await self._offer(caller)).has(tool.extension):

@@ -14,6 +14,7 @@ from contacts_mcp.directory.store._contacts import (
 )
 from contacts_mcp.directory.store._erasure import (
     PERSONAL_FIELDS,
+    read_latest_receipts,
     read_receipts,
     receipt_chain_end,
     replay_receipts,
@@ -129,6 +130,7 @@ __all__ = [
     "read_approval",
     "read_journal",
     "read_journal_file",
+    "read_latest_receipts",
     "read_person",
     "read_receipts",
     "read_undo",

@@ -6,7 +6,7 @@ be changed, removed or inserted later without a trace.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from contacts_mcp.directory.database import contacts, idempotency_keys, receipt_chain, receipts, undo_entries
 from contacts_mcp.directory.store._groups import leave_groups
@@ -63,6 +63,17 @@ def read_receipts(connection: Connection, after: int = 0) -> Iterator[ChainRecor
     query = select(receipts).where(receipts.c.seq > after).order_by(receipts.c.seq)
     for row in connection.execute(query).mappings():
         yield dict(row)
+
+
+def read_latest_receipts(
+    connection: Connection, tenant: int, before: int, limit: int
+) -> tuple[Sequence[ChainRecord], int]:
+    """Return a tenant's receipts with numbers below `before` (0: all), the newest first, and how many it has in all."""
+    query = select(receipts).where(receipts.c.tenant == tenant).order_by(receipts.c.seq.desc()).limit(limit)
+    if before:
+        query = query.where(receipts.c.seq < before)
+    total = connection.execute(select(func.count()).where(receipts.c.tenant == tenant)).scalar_one()
+    return [dict(row) for row in connection.execute(query).mappings()], total
 
 
 def receipt_chain_end(connection: Connection) -> ChainEnd:
