@@ -1,0 +1,3 @@
+import { singleFile } from "./single-file.ts";
+
+export default singleFile("panel.html", 350_000);
