@@ -76,10 +76,15 @@ def _deciding(settings: Settings, rungs: Sequence[Rung]) -> "Deciding | None":
     return Deciding(Consent.URL, lambda caller: caller.principal, decides_own=Rung.URL in rungs)
 
 
+def sentence_case(text: str) -> str:
+    """Return a text with a capital letter at its beginning."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def build_network_console(
-    settings: Settings, rungs: Sequence[Rung], access: "ApiKeyAccess | OAuthAccess"
+    settings: Settings, rungs: Sequence[Rung], access: "ApiKeyAccess | OAuthAccess", backend: str
 ) -> "ConsoleSite":
-    """Build the console of a server over a network. Raises InvalidSettings."""
+    """Build the console of a server over a network that works on `backend`. Raises InvalidSettings."""
     from starlette.routing import Route
 
     from contacts_mcp.app._pages import open_provider
@@ -87,6 +92,7 @@ def build_network_console(
     from contacts_mcp.console import ConsoleSite
     from contacts_mcp.transports.http.access import OAuthAccess
 
+    where = sentence_case(backend)
     reason = "The console shows and changes the contacts that your key opens."
     views = Views("Console", login_title="Log in to the console", login_reason=reason)
     seal = Seal(ANSWER_LIFETIME_SECONDS, [key.get_secret_value() for key in settings.state_keys])
@@ -102,7 +108,7 @@ def build_network_console(
         provider = open_provider(settings, rungs, access, asks_to_change=not settings.read_only)
         login = OidcLogin(views, sessions, seal, provider, admit)
         routes = [Route(CALLBACK_PATH, login.finish, methods=["GET", "POST"])]
-        return ConsoleSite(sessions=sessions, login=login, views=views, routes=routes)
+        return ConsoleSite(sessions=sessions, login=login, views=views, routes=routes, backend=where)
     log_in = access.log_in
 
     async def identify(key: str) -> Caller:
@@ -112,4 +118,5 @@ def build_network_console(
         return await identify(caller.credential.secret) if caller.credential else caller
 
     sessions = sessions_of(_MAX_KEY_SESSION_SECONDS)
-    return ConsoleSite(sessions=sessions, login=KeyLogin(views, identify), views=views, refresh=refresh)
+    login_by_key = KeyLogin(views, identify)
+    return ConsoleSite(sessions=sessions, login=login_by_key, views=views, refresh=refresh, backend=where)

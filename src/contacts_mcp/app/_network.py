@@ -64,7 +64,8 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
     pages = console = None
     if not isinstance(access, LoopbackAccess):
         pages = build_network_pages(settings, choose_rungs(settings), app.desk, access)
-        console = build_network_console(settings, choose_rungs(settings), access) if has_page else None
+        if has_page:
+            console = build_network_console(settings, choose_rungs(settings), access, backend.kind)
 
     checks = app.checks() | ({"issuer": access.check_ready} if settings.auth is Auth.OAUTH else {})
     asgi = http_app(

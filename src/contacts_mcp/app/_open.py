@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from contacts_mcp.app._backends import choose_backend
 from contacts_mcp.app._consent import require_shared_approvals
+from contacts_mcp.app._console import sentence_case
 from contacts_mcp.app._links import choose_links
 from contacts_mcp.app._server import build_app
 from contacts_mcp.app._shared_state import open_shared_state
@@ -43,8 +44,8 @@ def build_console(
 
     Raises ValueError as build_app.
     """
-    console = console or LoopbackConsole()
     backend = choose_backend(settings, home)
+    console = console or LoopbackConsole(sentence_case(str(backend)))
     shared_state, warning = open_shared_state(settings, backend)
     require_shared_approvals(settings, backend, shared_state)
     links = choose_links(settings, backend)

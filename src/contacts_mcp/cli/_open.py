@@ -4,7 +4,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from contacts_mcp.cli._options import enable_gc
+from contacts_mcp.cli._options import enable_gc, interruptible
 from contacts_mcp.cli._output import print_line
 from contacts_mcp.settings import Settings
 
@@ -29,5 +29,5 @@ def run_console(settings: Settings, home: Path, *, browser: bool) -> None:
         configure_logging(settings, default="text")
         announce(console.summary)
         enable_gc()
-        with suppress(KeyboardInterrupt):  # which is how it ends
+        with suppress(KeyboardInterrupt), interruptible():  # Ctrl-C is how it ends
             run(console.asgi, listening)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from html import escape
 from importlib.resources import files
 
 VIEWS = frozenset({"contacts", "plan", "duplicates", "audience", "consent"})
@@ -18,7 +19,7 @@ NETWORK, COMPUTER = "network", "computer"
 """Where the console is served, for what its page offers: a log-out, or the news that the server still runs."""
 
 _SCRIPT, _STYLE = (re.compile(rf"<{tag}(?:\s[^>]*)?>(.*?)</{tag}>", re.DOTALL) for tag in ("script", "style"))
-_NO_VIEW, _NO_PLACE = 'data-view=""', 'data-place=""'
+_NO_VIEW, _NO_PLACE, _NO_BACKEND = 'data-view=""', 'data-place=""', 'data-backend=""'
 _COMMON_HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -38,9 +39,10 @@ class Document:
 
 
 @cache
-def console_document(place: str) -> Document:
-    """Return the console's page, for NETWORK or COMPUTER."""
+def console_document(place: str, backend: str) -> Document:
+    """Return the console's page, for NETWORK or COMPUTER. `backend` says what the server works on."""
     html = _read("console.html").replace(_NO_PLACE, f'data-place="{place}"', 1)
+    html = html.replace(_NO_BACKEND, f'data-backend="{escape(backend)}"', 1)
     policy = [
         "default-src 'none'",
         f"script-src {_hashes(_SCRIPT.findall(html))}",

@@ -31,9 +31,9 @@ _VIEWS = Views("on this computer")
 
 
 class LoopbackConsole:
-    """The console of the person at this computer. `idle_seconds` tells how long no page has been open."""
+    """The console of the person at this computer, for a server that works on `backend`."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, backend: str = "", clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._base = f"/{secrets.token_urlsafe(_RANDOM_BYTES)}"
         self._token: str | None = None
@@ -48,6 +48,7 @@ class LoopbackConsole:
             views=_VIEWS,
             routes=[Route("/open/{token}", self._enter, methods=["GET"])],
             place=COMPUTER,
+            backend=backend,
             on_use=self._note_use,
         )
 

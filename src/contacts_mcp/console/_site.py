@@ -36,6 +36,7 @@ class ConsoleSite:
         refresh: see ConsoleGate.
         routes: further pages, of the login.
         place: NETWORK or COMPUTER.
+        backend: what the server works on, for people.
         on_use: called with every request that has a session.
     """
 
@@ -45,6 +46,7 @@ class ConsoleSite:
     refresh: Callable[[Caller], Awaitable[Caller]] = unchanged
     routes: Sequence[BaseRoute] = ()
     place: str = NETWORK
+    backend: str = ""
     on_use: Callable[[], None] = field(default=lambda: None)
 
     def app(self, protocol: ASGIApp) -> ASGIApp:
@@ -75,7 +77,7 @@ class ConsoleSite:
     async def _show(self, request: Request) -> Response:
         if self.sessions.find(request) is not None and request.method == "GET":
             self.on_use()
-            return _respond(console_document(self.place))
+            return _respond(console_document(self.place, self.backend))
         answer = await self.login.log_in(request, read_form(request))
         if isinstance(answer, Response):
             return answer
