@@ -1,3 +1,11 @@
 import { singleFile } from "./single-file.ts";
+import { leaveOutUnused } from "./slim.ts";
 
-export default singleFile("panel.html", 350_000);
+const page = singleFile("panel.html", 350_000);
+
+export default {
+  ...page,
+  plugins: [leaveOutUnused(), ...(page.plugins ?? [])],
+  // The library of MCP Apps writes each message to the browser's log, also the secret of a question.
+  define: { "console.debug": "(() => undefined)" },
+};

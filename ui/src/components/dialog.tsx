@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 
 interface DialogProps {
-  title: string;
+  title: ComponentChildren;
   children: ComponentChildren;
   onClose: () => void;
 }

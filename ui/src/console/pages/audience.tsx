@@ -57,6 +57,7 @@ function Groups({ onOpen }: { onOpen: (group: Group) => void }) {
     return groups;
   }, []);
   const groups = loaded.value;
+  const hasDescriptions = groups?.some((group) => group.description) ?? false;
   return (
     <div class="shell fullscreen">
       <ViewHeader title="Groups and audience" subtitle="Open a group to see whom an SMS to it reaches.">
@@ -75,7 +76,7 @@ function Groups({ onOpen }: { onOpen: (group: Group) => void }) {
             <thead>
               <tr>
                 <th>Group</th>
-                <th>Description</th>
+                {hasDescriptions && <th>Description</th>}
                 <th class="number">Members</th>
               </tr>
             </thead>
@@ -87,9 +88,11 @@ function Groups({ onOpen }: { onOpen: (group: Group) => void }) {
                       <bdi>{group.name ?? "Group without a name"}</bdi>
                     </button>
                   </td>
-                  <td class="muted">
-                    <bdi>{group.description}</bdi>
-                  </td>
+                  {hasDescriptions && (
+                    <td class="muted">
+                      <bdi>{group.description}</bdi>
+                    </td>
+                  )}
                   <td class="number">{format.number(group.member_count ?? 0)}</td>
                 </tr>
               ))}

@@ -10,6 +10,7 @@ import { ViewHeader } from "../../components/view-header";
 import { asFailure } from "../../lib/answer";
 import { toolTitle } from "../../lib/audit";
 import type { Prompt } from "../../lib/question";
+import { splitRecords } from "../../lib/wording";
 import { QuestionForm } from "./question-form";
 
 export interface Approval {
@@ -36,13 +37,16 @@ export function ApprovalsView({ onCount }: { onCount?: (count: number) => void }
   const [loaded, reload] = useLoad((signal) => host.call<ApprovalList>("list_approvals", {}, { signal }), []);
   const [chosen, setChosen] = useState("");
   const [done, setDone] = useState("");
-  const approvals = loaded.value?.data.approvals;
+  const [decidedIds, setDecidedIds] = useState<readonly string[]>([]);
+  // A question that was just decided is not shown again until the new list arrives.
+  const approvals = loaded.value?.data.approvals.filter((each) => !decidedIds.includes(each.id));
   const reason = loaded.value?.data.reason;
   const open = approvals?.find((each) => each.id === chosen) ?? approvals?.[0];
 
+  const count = approvals?.length;
   useEffect(() => {
-    if (approvals) onCount?.(approvals.length);
-  }, [approvals, onCount]);
+    if (count !== undefined) onCount?.(count);
+  }, [count, onCount]);
   useEffect(() => {
     const timer = setInterval(() => {
       if (!document.hidden) reload();
@@ -50,8 +54,9 @@ export function ApprovalsView({ onCount }: { onCount?: (count: number) => void }
     return () => clearInterval(timer);
   }, [reload]);
 
-  const decided = (text: string) => {
+  const decided = (id: string, text: string) => {
     setDone(text);
+    setDecidedIds((before) => [...before, id]);
     reload();
   };
   return (
@@ -79,7 +84,7 @@ export function ApprovalsView({ onCount }: { onCount?: (count: number) => void }
       {open && approvals && (
         <div class="split">
           <ApprovalList approvals={approvals} open={open} onOpen={setChosen} />
-          <OpenApproval key={open.id} approval={open} onDecided={decided} onOutdated={reload} />
+          <OpenApproval key={open.id} approval={open} onDecided={(text) => decided(open.id, text)} onOutdated={reload} />
         </div>
       )}
     </div>
@@ -101,7 +106,7 @@ function ApprovalList(props: { approvals: readonly Approval[]; open: Approval; o
           >
             <strong class="truncate">{toolTitle(each.tool)}</strong>
             <span class="muted truncate">
-              <bdi>{each.prompt?.label.split(" (")[0] ?? each.problem}</bdi>
+              <bdi>{each.prompt ? splitRecords(each.prompt.label).title : each.problem}</bdi>
             </span>
             <span class="muted">{format.dateTime(each.asked_at)}</span>
           </button>
@@ -139,7 +144,7 @@ function OpenApproval({ approval, onDecided, onOutdated }: OpenApprovalProps) {
   };
 
   return (
-    <article class="scroll pad question" aria-label="Question">
+    <article class="scroll pad approval" aria-label="Question">
       <p class="muted asker">
         <Icon name="person" />
         <span>

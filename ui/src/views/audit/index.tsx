@@ -235,7 +235,7 @@ function RecordRow({ record, isOpen, onToggle }: { record: AuditRecord; isOpen: 
       {isOpen && (
         <tr class="details">
           <td colSpan={6}>
-            <dl class="facts">
+            <dl class="record-fields">
               {furtherFields(record).map(([name, value]) => (
                 <div key={name}>
                   <dt>{name}</dt>
