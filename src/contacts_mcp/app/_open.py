@@ -15,6 +15,7 @@ from contacts_mcp.app._console import sentence_case
 from contacts_mcp.app._links import choose_links
 from contacts_mcp.app._server import build_app
 from contacts_mcp.app._shared_state import open_shared_state
+from contacts_mcp.audit import AuditDestinations
 from contacts_mcp.console import LoopbackConsole
 from contacts_mcp.settings import Settings
 from contacts_mcp.transports.http import Limits, http_app
@@ -44,12 +45,14 @@ def build_console(
 
     Raises ValueError as build_app.
     """
+    if settings.audit is None:  # a person's terminal is no place for the records
+        settings = settings.model_copy(update={"audit": AuditDestinations(file=settings.locate_trail())})
     backend = choose_backend(settings, home)
     console = console or LoopbackConsole(sentence_case(str(backend)))
     shared_state, warning = open_shared_state(settings, backend)
     require_shared_approvals(settings, backend, shared_state)
     links = choose_links(settings, backend)
-    app = build_app(settings, backend, own_file=True, shared_state=shared_state, links=links, console=True)
+    app = build_app(settings, backend, shared_state=shared_state, links=links, console=True)
     origin = f"http://127.0.0.1:{port}"
 
     @asynccontextmanager
