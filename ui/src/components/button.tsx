@@ -14,7 +14,6 @@ interface ButtonProps {
   /** Shows that the action runs; the button does nothing until it is over. */
   busy?: boolean;
   pressed?: boolean;
-  type?: "button" | "submit";
   buttonRef?: Ref<HTMLButtonElement>;
 }
 
@@ -23,7 +22,7 @@ export function Button(props: ButtonProps) {
   const { children, onClick, tone = "plain", small = false, icon, label, disabled = false, busy = false } = props;
   const classes = ["button", tone, small && "small", icon && !children && "icon-only"].filter(Boolean).join(" ");
   const attributes: ButtonHTMLAttributes<HTMLButtonElement> = {
-    type: props.type ?? "button",
+    type: "button",
     class: classes,
     disabled,
     "aria-busy": busy,
