@@ -241,7 +241,7 @@ def error_codes() -> set[str]:
         tree = ast.parse(path.read_text())
         assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
         names = {each.id: node.value for node in assigned for each in node.targets if isinstance(each, ast.Name)}
-        if path.relative_to(SOURCE).parts[0] in {"server", "transports", "middleware.py"}:
+        if path.relative_to(SOURCE).parts[0] in {"server", "transports", "console", "middleware.py"}:
             codes.update(code for node in ast.walk(tree) for code in _codes_of_refusals(node, names))
         codes.update(code for node in ast.walk(tree) for code in _codes_of_exceptions(node))
     return codes - {"error"}

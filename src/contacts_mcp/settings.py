@@ -175,6 +175,11 @@ class Settings(BaseSettings):
     server with `oauth` has no such page. Needs the extra `oidc`."""
     oidc_client_secret: SecretStr | None = None
     """Secret of that client, if it has one."""
+    console: bool = True
+    """Serve the web console at `/console` of a server over a network on which people can log in: with `key`, or with
+    `oauth` and an OIDC client id."""
+    backups: Path | None = None
+    """Folder of the directory's backups, which the console lists."""
     max_calls: int = Field(default=32, ge=1)
     """Concurrent calls per caller, over a network."""
     rate: int = Field(default=1_200, ge=0)

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect, credential_reload
     from contacts_mcp.app._consent import choose_rungs, require_shared_approvals
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
+    from contacts_mcp.app._open import ConsoleApp, build_console
     from contacts_mcp.app._pages import has_network_pages
     from contacts_mcp.app._server import App, build_app
     from contacts_mcp.app._shared_state import open_shared_state
 
 __all__ = [
     "App",
+    "ConsoleApp",
     "Embedded",
     "NetworkApp",
     "Platform",
@@ -25,6 +27,7 @@ __all__ = [
     "Reviewer",
     "announce",
     "build_app",
+    "build_console",
     "build_network_app",
     "choose_backend",
     "choose_rungs",
@@ -45,6 +48,7 @@ _LAZY = {
     "_backends": ("Embedded", "Platform", "choose_backend", "connect", "credential_reload"),
     "_consent": ("choose_rungs", "require_shared_approvals"),
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
+    "_open": ("ConsoleApp", "build_console"),
     "_pages": ("has_network_pages",),
     "_server": ("App", "build_app"),
     "_shared_state": ("open_shared_state",),

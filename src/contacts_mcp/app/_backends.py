@@ -3,18 +3,18 @@
 A connection imports and opens its client at the first call, so that a host sees the tools without waiting for it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
-from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
+from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ContactsError, ListContacts, ProgressCallback
 from contacts_mcp.directory import Location, PostgresServer, default_path, list_extensions
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
@@ -37,6 +37,17 @@ from contacts_mcp.tools import (
 if TYPE_CHECKING:
     from contacts_mcp.client import ClientPool, ContactsClient
     from contacts_mcp.directory import Directory
+
+
+class ReceiptsUnavailable(ContactsError):
+    """The directory cannot be read."""
+
+    code = "unreachable"
+    advice = "try again later"
+
+    def __init__(self) -> None:
+        super().__init__("the directory with the receipts cannot be read")
+
 
 _PROBE = ListContacts(per_page=1)
 _MAX_UNVERIFIED_CLIENTS = 16
@@ -233,9 +244,11 @@ class DirectoryConnection(Connection):
         """See guard.ApprovalStore."""
         return list(await self._run(lambda directory: directory.approval_names(prefix), ApprovalStoreUnavailable))
 
-    async def _run(
-        self, work: "Callable[[Directory], Awaitable[T]]", error: type[ApprovalStoreUnavailable | NonceStoreUnavailable]
-    ) -> T:
+    async def latest_receipts(self, before: int, limit: int) -> tuple[Sequence[Mapping[str, Any]], int]:
+        """Return receipts of the owner's erasures; see Directory.latest_receipts. Raises ReceiptsUnavailable."""
+        return await self._run(lambda directory: directory.latest_receipts(_OWNER, before, limit), ReceiptsUnavailable)
+
+    async def _run(self, work: "Callable[[Directory], Awaitable[T]]", error: Callable[[], ContactsError]) -> T:
         """Run `work` on the directory; raise `error` if it is unavailable."""
         from contacts_mcp.directory import DirectoryUnavailable
 

@@ -17,6 +17,7 @@ from contacts_mcp.app._backends import (
     credential_reload,
 )
 from contacts_mcp.app._consent import choose_rungs, require_shared_approvals
+from contacts_mcp.app._console import build_network_console, has_console
 from contacts_mcp.app._hangup import Reload
 from contacts_mcp.app._links import choose_links, links_warning
 from contacts_mcp.app._pages import build_network_pages
@@ -54,12 +55,17 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
     backend = choose_network_backend(settings, home)
     links = choose_links(settings, backend)
     require_shared_approvals(settings, backend, None)
-    app = build_app(settings, backend, max_calls=settings.max_calls, paths=False, create=create, links=links)
+    has_page = has_console(settings)
+    app = build_app(
+        settings, backend, max_calls=settings.max_calls, paths=False, create=create, links=links, console=has_page
+    )
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
-    pages = None
+    pages = console = None
     if not isinstance(access, LoopbackAccess):
         pages = build_network_pages(settings, choose_rungs(settings), app.desk, access)
+        if has_page:
+            console = build_network_console(settings, choose_rungs(settings), access, backend.kind)
 
     checks = app.checks() | ({"issuer": access.check_ready} if settings.auth is Auth.OAUTH else {})
     asgi = http_app(
@@ -73,6 +79,7 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
         limits=Limits(settings.max_calls, settings.rate),
         links=links,
         approvals=pages and pages.asgi,
+        console=console.app if console else None,
         telemetry=telemetry.running,
     )
     warnings = (_nonce_warning(settings, app), links_warning(settings))

@@ -29,8 +29,12 @@ def choose_loopback_page(settings: Settings, rungs: Sequence[Rung], desk: Approv
 def has_network_pages(settings: Settings, rungs: Sequence[Rung]) -> bool:
     """Whether a server over a network has pages on which callers, or approvers, log in and decide."""
     is_allowed = not settings.read_only and bool({Rung.URL, Rung.APPROVER} & set(rungs))
-    has_login = settings.auth is Auth.KEY or (settings.auth is Auth.OAUTH and settings.oidc_client_id is not None)
-    return is_allowed and has_login
+    return is_allowed and has_login(settings)
+
+
+def has_login(settings: Settings) -> bool:
+    """Whether people can log in to pages of a server over a network."""
+    return settings.auth is Auth.KEY or (settings.auth is Auth.OAUTH and settings.oidc_client_id is not None)
 
 
 def page_url(ctx: RequestContext, approval: Approval) -> str | None:
@@ -77,7 +81,7 @@ def build_network_pages(
         return caller
 
     if isinstance(access, OAuthAccess):
-        provider = _provider(settings, rungs, access)
+        provider = open_provider(settings, rungs, access)
         login = OidcLogin(views, sessions, seal, provider, admit)
         routes = [Route(CALLBACK_PATH, login.finish, methods=["GET", "POST"])]
         return NetworkPages(approval_pages(desk, sessions, login, views, deciding, routes), (provider.reload,))
@@ -91,7 +95,10 @@ def build_network_pages(
     return NetworkPages(approval_pages(desk, sessions, key_login, views, deciding))
 
 
-def _provider(settings: Settings, rungs: Sequence[Rung], access: "OAuthAccess") -> "OidcClient":
+def open_provider(
+    settings: Settings, rungs: Sequence[Rung], access: "OAuthAccess", *, asks_to_change: bool = False
+) -> "OidcClient":
+    """Return the authorization server as people log in there. Raises InvalidSettings without the extra `oidc`."""
     if find_spec("authlib") is None:
         needed = "needs the extra `oidc`: pip install 'wayscloud-contacts-mcp[oidc]'"
         raise InvalidSettings(f"{env_name('oidc_client_id')} {needed}")
@@ -104,4 +111,5 @@ def _provider(settings: Settings, rungs: Sequence[Rung], access: "OAuthAccess") 
         secret.get_secret_value() if secret else None,
         resource=access.resource,
         asks_to_approve=Rung.APPROVER in rungs,
+        asks_to_change=asks_to_change,
     )

@@ -11,6 +11,7 @@ from mcp.server.lowlevel import Server
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
 from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_rungs, open_redis, open_webhook
+from contacts_mcp.app._console import build_console_tools
 from contacts_mcp.app._garbage import collect_when_idle
 from contacts_mcp.app._instructions import write_instructions
 from contacts_mcp.app._output import flush_stderr
@@ -59,6 +60,7 @@ def build_app(
     shared_state: SharedState | None = None,
     create: bool = True,
     links: FileLinks | None = None,
+    console: bool = False,
 ) -> App:
     """Build a server over a backend, which is imported and opened by the first call.
 
@@ -66,7 +68,7 @@ def build_app(
     machine. With `own_file`, the trail has a file of this user if the settings do not name its destinations. With
     `shared_state`, confirmations and exports are also valid in the other processes that share it.
     Without `create`, a directory that does not exist is not created. With `links`, files can be sent and fetched by
-    links, which a network transport serves.
+    links, which a network transport serves. With `console`, it has the tools of the console, for its page only.
     Raises ValueError if a setting names an unknown tool, has a read confirmed, or enables no tool.
     """
     tools = choose_tools(read_only=settings.read_only, only=settings.tools, extensions=backend.may_have_extensions)
@@ -93,6 +95,7 @@ def build_app(
         announce=webhook.announce if webhook else None,
         lifetime_seconds=approval_lifetime(settings, rungs),
     )
+    extra_tools = build_console_tools(settings, rungs, desk, connection, trail, active_calls) if console else None
     server = build_server(
         version=__version__,
         instructions=write_instructions(backend.kind, tools),
@@ -109,6 +112,7 @@ def build_app(
         subscriptions=subscriptions,
         recorder=recorder,
         open_world=isinstance(backend, Platform),
+        extra_tools=extra_tools,
     )
     summary = f"{backend} ({backend.origin()}); {count(len(tools), 'tool')}; guard: {settings.guard}"
     return App(server, connection, active_calls, subscriptions, trail, recorder, redis, desk, summary)

@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from starlette.requests import HTTPConnection
@@ -27,37 +27,73 @@ _ID_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A person in a browser, and the caller who they are."""
+    """A person in a browser, and the caller who they are.
+
+    `expires` is when the session ends if it is not renewed, `ends` when it ends in any case: seconds since 1970.
+    """
 
     id: str
     caller: Caller
     expires: float
+    ends: float
 
 
 class Sessions:
-    """Opens sessions and finds those of requests."""
+    """Opens sessions and finds those of requests.
 
-    def __init__(self, seal: Seal, clock: Callable[[], float] = time.time) -> None:
+    `cookie` names the cookie; a session of one name is none of another. `seconds` is how long a session lasts without
+    `renew`, and `max_seconds` how long it can last.
+    """
+
+    def __init__(
+        self,
+        seal: Seal,
+        clock: Callable[[], float] = time.time,
+        *,
+        cookie: str = _COOKIE,
+        seconds: float = SESSION_SECONDS,
+        max_seconds: float = SESSION_SECONDS,
+    ) -> None:
         self._seal = seal
         self._clock = clock
+        self._cookie = cookie
+        self._seconds = seconds
+        self._max_seconds = max_seconds
 
     def open(self, connection: HTTPConnection, caller: Caller, response: Response) -> None:
         """Let the browser that gets the response have a session. One that it has of this caller goes on."""
         current = self.find(connection)
         session_id = current.id if current and current.caller == caller else secrets.token_hex(_ID_BYTES)
-        session = Session(session_id, caller, self._clock() + SESSION_SECONDS)
+        now = self._clock()
+        self._set_cookie(
+            connection, Session(session_id, caller, now + self._seconds, now + self._max_seconds), response
+        )
+
+    def renew(self, connection: HTTPConnection, session: Session, response: Response) -> None:
+        """Let a session that is in use go on, if half of its time is over, until it `ends`."""
+        now = self._clock()
+        if session.expires - now < self._seconds / 2 and session.expires < session.ends:
+            expires = min(now + self._seconds, session.ends)
+            self._set_cookie(connection, replace(session, expires=expires), response)
+
+    def close(self, connection: HTTPConnection, response: Response) -> None:
+        """Have the browser forget its session."""
+        name = cookie_name(connection, self._cookie, self._seal)
+        response.delete_cookie(name, samesite="strict", **cookie_options(connection))
+
+    def _set_cookie(self, connection: HTTPConnection, session: Session, response: Response) -> None:
         response.set_cookie(
-            cookie_name(connection, _COOKIE, self._seal),
-            self._seal.encrypt(_COOKIE, _dump(session)),
-            max_age=int(SESSION_SECONDS),
+            cookie_name(connection, self._cookie, self._seal),
+            self._seal.encrypt(self._cookie, _dump(session)),
+            max_age=int(session.expires - self._clock()),
             samesite="strict",
             **cookie_options(connection),
         )
 
     def find(self, connection: HTTPConnection) -> Session | None:
         """Return the session of a request; None if it has none, or one that has expired."""
-        sealed = connection.cookies.get(cookie_name(connection, _COOKIE, self._seal))
-        content = self._seal.decrypt(_COOKIE, sealed) if sealed else None
+        sealed = connection.cookies.get(cookie_name(connection, self._cookie, self._seal))
+        content = self._seal.decrypt(self._cookie, sealed) if sealed else None
         session = _load(json.loads(content)) if content else None
         return session if session and session.expires > self._clock() else None
 
@@ -111,6 +147,7 @@ def _dump(session: Session) -> bytes:
     content = {
         "id": session.id,
         "expires": session.expires,
+        "ends": session.ends,
         "principal": caller.principal,
         "risks": sorted(caller.risks),
         "directory": caller.named_directory,
@@ -129,4 +166,4 @@ def _load(content: dict[str, Any]) -> Session:
         named_directory=content["directory"],
         may_approve=content["may_approve"],
     )
-    return Session(content["id"], caller, content["expires"])
+    return Session(content["id"], caller, content["expires"], content.get("ends", content["expires"]))

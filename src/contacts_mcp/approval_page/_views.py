@@ -37,10 +37,22 @@ class PageFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Renders pages; `where` says on every page where the person is, and `note` below a question how it can end."""
+    """Renders pages.
+
+    Attributes:
+        where: says on every page where the person is.
+        note: says below a question how it can end.
+        login_title: the heading of the login.
+        login_reason: what the login is for.
+    """
 
     where: str
     note: str = ""
+    login_title: str = "Log in to decide"
+    login_reason: str = (
+        "An assistant asks for a decision on your contacts. Log in with the WAYSCloud key that it uses, so that"
+        " only you can decide."
+    )
 
     def question(
         self, approval: Approval, prompt: Prompt, token: str, given: Mapping[str, str], error: str = ""
@@ -98,13 +110,10 @@ class Views:
 
     def login(self, error: str = "") -> Html:
         """Return the form on which a person logs in with their key."""
-        text = (
-            "An assistant asks for a decision on your contacts. Log in with the WAYSCloud key that it uses, so that"
-            " only you can decide. The key is checked and not stored."
-        )
+        text = f"{self.login_reason} The key is checked and not stored."
         key = {"type": "password", "id": KEY_FIELD, "name": KEY_FIELD, "autocomplete": "current-password"}
         body = [
-            element("h1", "Log in to decide"),
+            element("h1", self.login_title),
             element("p", text),
             *_error(error),
             element(

@@ -4,7 +4,7 @@ from contacts_mcp.audit._callers import CallerActivity, issuers_of, summarize_ca
 from contacts_mcp.audit._file import TrailFile, WriteFailed
 from contacts_mcp.audit._otlp import OtlpOutput
 from contacts_mcp.audit._parts import TrailLine
-from contacts_mcp.audit._read import Verification, follow_records, read_latest, read_records, verify
+from contacts_mcp.audit._read import Verification, follow_records, read_before, read_latest, read_records, verify
 from contacts_mcp.audit._trail import (
     AuditDestinations,
     AuditRecord,
@@ -31,6 +31,7 @@ __all__ = [
     "follow_records",
     "issuers_of",
     "parse_destinations",
+    "read_before",
     "read_latest",
     "read_records",
     "summarize_callers",

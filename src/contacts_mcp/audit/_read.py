@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from contacts_mcp.audit._parts import TrailLine, find_parts, read_lines
 from contacts_mcp.audit._trail import AuditRecord, Outcome
 from contacts_mcp.hash_chain import ChainVerifier, InvalidRecord, parse_line
+
+_MIN_WINDOW, _WINDOW_GROWTH = 500, 4
+"""Records that `read_before` reads first, and by how much more each time."""
 
 OnInvalidLine = Callable[[TrailLine], None]  # called with each line that is not a record
 
@@ -27,6 +31,37 @@ def read_latest(path: Path, on_invalid: OnInvalidLine, count: int) -> list[Audit
     """Return the last `count` records. Raises OSError if there is no trail."""
     newest = max((part.first for part in find_parts([path])), default=1)
     return list(read_records(path, on_invalid, max(0, newest - 1 - count)))[-count:] if count else []
+
+
+def read_before(
+    path: Path,
+    on_invalid: OnInvalidLine,
+    before: int | None,
+    count: int,
+    is_wanted: Callable[[AuditRecord], bool] = lambda _: True,
+) -> list[AuditRecord]:
+    """Return the last `count` wanted records with numbers below `before` (None: of all), the newest first.
+
+    The trail is read from its end, in windows that grow, so that new records are found without reading old files.
+    Raises OSError if there is no trail.
+    """
+    end = before
+    found: list[AuditRecord] = []
+    window = max(_MIN_WINDOW, count)
+    if end is None:
+        latest = read_latest(path, on_invalid, 1)
+        end = latest[-1]["seq"] + 1 if latest else 1
+    while end > 1 and len(found) < count:
+        start = max(0, end - 1 - window)
+        records = _until(end, read_records(path, on_invalid, start))
+        found += [record for record in records if is_wanted(record)][::-1]
+        end, window = start + 1, window * _WINDOW_GROWTH
+    return found[:count]
+
+
+def _until(end: int, records: Iterator[AuditRecord]) -> Iterator[AuditRecord]:
+    """Yield the records before number `end`."""
+    return takewhile(lambda record: record["seq"] < end, records)
 
 
 def follow_records(

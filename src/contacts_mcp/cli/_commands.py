@@ -230,6 +230,25 @@ def _serve_network(settings: Settings, host: str, port: int) -> None:
     serve_app(network.asgi, network.summary, host, port, "/mcp and /sse", *network.reloads)
 
 
+@cli.command("open")
+def open_console(
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address instead.")
+    ] = True,
+    directory: Directory = None,
+    read_only: ReadOnly = None,
+) -> None:
+    """Open the console in the browser of this computer.
+
+    It shows contacts, imports, duplicates, pending approvals and the audit trail. It ends with Ctrl-C, or when no page
+    is open.
+    """
+    from contacts_mcp.cli._open import run_console
+
+    settings = load_settings(directory=directory, read_only=read_only, auth=Auth.NONE)
+    run_console(settings, Path.home(), browser=browser)
+
+
 @cli.command()
 def doctor(
     host: Annotated[

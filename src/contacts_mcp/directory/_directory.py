@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from contacts_mcp.directory import DEFAULT_RATE_LIMIT, store
 from contacts_mcp.directory._location import Location, PostgresServer, parse_location
@@ -13,6 +13,7 @@ from contacts_mcp.directory.store import ApiKey
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from sqlalchemy import Connection
 
     from contacts_mcp.directory.maintenance import Maintenance
 
@@ -125,6 +126,14 @@ class Directory:
     async def approval_names(self, prefix: str) -> Sequence[str]:
         """Return the names of the records of `create_approval` that begin with `prefix`."""
         return await self._database.look_up(store.approval_names, prefix)
+
+    async def latest_receipts(self, tenant: str, before: int, limit: int) -> tuple[Sequence[Mapping[str, Any]], int]:
+        """Return a tenant's receipts with numbers below `before` (0: all), the newest first, and their total number."""
+
+        def read(connection: "Connection") -> tuple[Sequence[Mapping[str, Any]], int]:
+            return store.read_latest_receipts(connection, store.find_tenant(connection, tenant), before, limit)
+
+        return await self._database.read(read)
 
     async def create_key(
         self, name: str, tenant: str = "owner", scopes: Collection[str] = store.DEFAULT_SCOPES

@@ -6,6 +6,7 @@ from contacts_mcp.server._context import (
     ACTIVE_CALLS_SCOPE_KEY,
     APPROVALS_URL_SCOPE_KEY,
     CALLER_SCOPE_KEY,
+    CONSOLE_SCOPE_KEY,
     FILES_URL_SCOPE_KEY,
     LOCAL_CALLER,
     ActiveCalls,
@@ -14,7 +15,9 @@ from contacts_mcp.server._context import (
     KeyRights,
     RequestContext,
     approvals_url_of,
+    is_of_console,
 )
+from contacts_mcp.server._extra_tools import ExtraArguments, ExtraTool, ExtraTools
 from contacts_mcp.server._recording import CallRecorder
 from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
@@ -23,6 +26,7 @@ __all__ = [
     "ACTIVE_CALLS_SCOPE_KEY",
     "APPROVALS_URL_SCOPE_KEY",
     "CALLER_SCOPE_KEY",
+    "CONSOLE_SCOPE_KEY",
     "FILES_URL_SCOPE_KEY",
     "LOCAL_CALLER",
     "ActiveCalls",
@@ -30,6 +34,9 @@ __all__ = [
     "BackendFactory",
     "CallRecorder",
     "Caller",
+    "ExtraArguments",
+    "ExtraTool",
+    "ExtraTools",
     "KeyRights",
     "Lifespan",
     "OpenQuestion",
@@ -39,4 +46,5 @@ __all__ = [
     "Ways",
     "approvals_url_of",
     "build_server",
+    "is_of_console",
 ]

@@ -27,6 +27,8 @@ FILES_URL_SCOPE_KEY = "contacts_mcp.files_url"
 """Key of the address of a request's file links, without their token, in the ASGI scope."""
 APPROVALS_URL_SCOPE_KEY = "contacts_mcp.approvals_url"
 """Key of the address of the pages of approvals, without an id, in the ASGI scope."""
+CONSOLE_SCOPE_KEY = "contacts_mcp.console"
+"""Key in the ASGI scope of a request that the console's page has sent: only the console's own middleware sets it."""
 
 _MAX_LINE_LENGTH = 1_000
 _MAX_HOST_NAME_LENGTH = 60
@@ -102,6 +104,11 @@ def files_url_of(ctx: RequestContext) -> str | None:
 def approvals_url_of(ctx: RequestContext) -> str | None:
     """Return the address of pages, to which an approval's id is appended; None if the transport serves none."""
     return None if ctx.request is None else ctx.request.scope.get(APPROVALS_URL_SCOPE_KEY)
+
+
+def is_of_console(ctx: RequestContext) -> bool:
+    """Whether a person's console has sent the request, and not a host or a model."""
+    return ctx.request is not None and ctx.request.scope.get(CONSOLE_SCOPE_KEY) is True
 
 
 def connection_of(ctx: RequestContext) -> Connection:

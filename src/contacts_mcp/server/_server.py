@@ -14,6 +14,7 @@ from contacts_mcp.prompts import Prompt
 from contacts_mcp.resources import Completions, ResourceCatalog
 from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
+from contacts_mcp.server._extra_tools import ExtraTools
 from contacts_mcp.server._panel import ASK, DECIDE, EXTENSION
 from contacts_mcp.server._recording import CallRecorder, SpanScrubber, set_log_level
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
@@ -51,13 +52,14 @@ def build_server(
     open_world: bool = True,
     ways: Ways | None = None,
     panel_tools: Sequence[Tool] = (),
+    extra_tools: ExtraTools | None = None,
 ) -> Server[Any]:
     """Build the SDK's low-level server over `tools`; it speaks both protocol eras on any transport.
 
     A transport uses `active_calls` to cancel running calls, and `subscriptions` to close streams. Without a
     `recorder`, audit records only go to the log. `open_world` says whether the tools work on a service outside of it.
     `ways` are the ways to reach a person; the default are forms of the host. `panel_tools` exist only in hosts that
-    show a panel.
+    show a panel, `extra_tools` only in the console.
     """
     active_calls, subscriptions = active_calls or ActiveCalls(), subscriptions or Subscriptions()
     resources, completions = resources or ResourceCatalog(()), completions or Completions(())
@@ -73,6 +75,7 @@ def build_server(
         open_world=open_world,
         ways=ways,
         panel_tools=panel_tools,
+        extra_tools=extra_tools,
     )
     resource_handlers, prompt_handlers = ResourceHandlers(resources, backend_for, active_calls), PromptHandlers(prompts)
     server = _Server(

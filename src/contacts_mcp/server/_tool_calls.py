@@ -29,6 +29,7 @@ from contacts_mcp.server._context import (
     require_first_page,
 )
 from contacts_mcp.server._elicitation import add_token_argument, address_result, question_result, split_token_argument
+from contacts_mcp.server._extra_tools import ExtraTools
 from contacts_mcp.server._panel import (
     PanelCall,
     PanelState,
@@ -108,7 +109,9 @@ class ToolHandlers:
         open_world: bool,
         ways: Ways | None = None,
         panel_tools: Sequence[Tool] = (),
+        extra_tools: ExtraTools | None = None,
     ) -> None:
+        self._extra_tools = extra_tools or ExtraTools()
         self._ladder = ConsentLadder(guard, ways)
         self._open_world = open_world
         self._tools = {tool.name: tool for tool in tools}
@@ -131,10 +134,12 @@ class ToolHandlers:
         listed = [self._listed(tool, offer) for tool in self._allowed_tools(caller, offer).values()]
         if shows_panel(ctx):
             listed = [*self._with_views(listed), *self._listed_for_panel(caller, offer)]
-        return types.ListToolsResult(tools=listed)
+        return types.ListToolsResult(tools=[*listed, *self._extra_tools.list(ctx)])
 
     async def call_tool(self, ctx: RequestContext, params: types.CallToolRequestParams) -> Result:
         """Find the tool and call it. A failure is one line for the model, and a log message if the client wants it."""
+        if self._extra_tools.has(ctx, params.name):
+            return await self._extra_tools.call(ctx, params)
         panel: PanelCall | None = None
         if shows_panel(ctx):
             try:
@@ -324,7 +329,7 @@ class ToolHandlers:
         )
 
     def _find_for_panel(self, params: types.CallToolRequestParams) -> Tool | None:
-        """Return a tool that exists only in hosts with a panel, if its call is not about a tool that is switched off."""
+        """Return a tool of the panel, if its call is not about a tool that is switched off."""
         about = (params.arguments or {}).get("tool")
         return self._panel_tools.get(params.name) if about is None or str(about) in self._tools else None
 

@@ -30,6 +30,7 @@ from contacts_mcp.tools._person import read_person
 from contacts_mcp.tools._references import ParsedArguments, parse_arguments
 from contacts_mcp.tools._related import RelatedRecord, RelatedRecords, find_related
 from contacts_mcp.tools._resolve import Ambiguous, resolve_names
+from contacts_mcp.tools._schemas import input_schema
 from contacts_mcp.tools._tool import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
@@ -83,6 +84,7 @@ __all__ = [
     "drop_host_arguments",
     "export_files",
     "find_related",
+    "input_schema",
     "parse_arguments",
     "read_person",
     "read_tool",

@@ -11,6 +11,16 @@ export interface PlanRow {
   notes: readonly string[];
 }
 
+/** Return a row as the server sends it, with null for what it leaves out. */
+export function readRow(raw: Partial<PlanRow>): PlanRow {
+  const changes = (raw.changes ?? []).map((change) => ({
+    field: change.field,
+    before: change.before ?? null,
+    after: change.after ?? null,
+  }));
+  return { row: raw.row ?? null, id: raw.id ?? null, name: raw.name ?? "", action: raw.action ?? "", changes, notes: raw.notes ?? [] };
+}
+
 /** Which rows are shown. */
 export type Show = "all" | "changes" | "attention";
 

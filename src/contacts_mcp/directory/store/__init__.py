@@ -15,6 +15,7 @@ from contacts_mcp.directory.store._contacts import (
 from contacts_mcp.directory.store._erasure import (
     PERSONAL_FIELDS,
     check_receipt_end,
+    read_latest_receipts,
     read_receipt,
     read_receipts,
     receipt_chain_end,
@@ -132,6 +133,7 @@ __all__ = [
     "read_approval",
     "read_journal",
     "read_journal_file",
+    "read_latest_receipts",
     "read_person",
     "read_receipt",
     "read_receipts",

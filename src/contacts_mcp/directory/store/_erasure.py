@@ -6,7 +6,7 @@ be changed, removed or inserted later without a trace.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import contacts, idempotency_keys, receipt_chain, receipts, undo_entries
@@ -73,6 +73,17 @@ def read_receipt(connection: Connection, tenant: int, number: int) -> ChainRecor
     if row is None:
         raise DirectoryNotFound("Receipt")
     return dict(row)
+
+
+def read_latest_receipts(
+    connection: Connection, tenant: int, before: int, limit: int
+) -> tuple[Sequence[ChainRecord], int]:
+    """Return a tenant's receipts with numbers below `before` (0: all), the newest first, and how many it has in all."""
+    query = select(receipts).where(receipts.c.tenant == tenant).order_by(receipts.c.seq.desc()).limit(limit)
+    if before:
+        query = query.where(receipts.c.seq < before)
+    total = connection.execute(select(func.count()).where(receipts.c.tenant == tenant)).scalar_one()
+    return [dict(row) for row in connection.execute(query).mappings()], total
 
 
 def receipt_chain_end(connection: Connection) -> ChainEnd:

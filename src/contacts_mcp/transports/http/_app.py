@@ -9,6 +9,7 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,9 +39,9 @@ from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors, publ
 from contacts_mcp.transports.http._lifecycle import HEALTH_PATH, READINESS_PATH, HealthPages, ReadinessCheck, Shutdown
 from contacts_mcp.transports.http._oauth_paths import is_oauth_path, oauth_errors
 from contacts_mcp.transports.http._rate_limits import RateLimitMiddleware
-from contacts_mcp.transports.http.access import Access, AuthenticationMiddleware, AuthorizationMiddleware
+from contacts_mcp.transports.http.access import Access, AuthenticationMiddleware, AuthorizationMiddleware, set_caller
 
-MCP_PATH, APPROVALS_PATH = "/mcp", "/approvals"
+MCP_PATH, APPROVALS_PATH, CONSOLE_PATH = "/mcp", "/approvals", "/console"
 MAX_BODY_BYTES = 1024 * 1024
 _METHODS = {MCP_PATH: ("POST", "GET", "DELETE"), EVENTS_PATH: ("GET",), MESSAGES_PATH: ("POST",)}
 _MAX_PUBLIC_BODY_BYTES = 8 * 1024
@@ -73,6 +74,7 @@ def http_app(
     limits: Limits | None = None,
     links: FileLinks | None = None,
     approvals: ASGIApp | None = None,
+    console: Callable[[ASGIApp], ASGIApp] | None = None,
     telemetry: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> ASGIApp:
     """Serve `server` on `/mcp`, `/sse` and `/messages/`, with health pages; the server's lifespan becomes the app's.
@@ -81,6 +83,8 @@ def http_app(
     `checks` are the parts that the readiness page names.
     `hosts` are the accepted host names (by default only loopback), and web pages of `origins` may call the server.
     `limits` apply to each caller. `links` are served on `/files`, and the pages of `approvals` below `/approvals`.
+    `console` gets an app that serves MCP messages, within the same limits, to the caller whom the console has put into
+    the scope; it returns the app that is served below `/console`.
     `telemetry` is entered before everything else, and left after everything else.
     """
     limits = limits or Limits()
@@ -96,7 +100,8 @@ def http_app(
 
     auth_routes = access.routes()
     render = _with_link_advice if links else json_rpc_error
-    protocol = _protected(_endpoints(server, manager, limits), access, limits, origins, render)
+    limited = _limited(_endpoints(server, manager, limits), access, limits, render)
+    protocol = _authenticated(limited, access, origins)
     routes = [*HealthPages(checks, shutdown).routes(), *auth_routes]
     others = _others(oauth_errors(access.oauth_advice))
     public: ASGIApp = Router(routes, redirect_slashes=False, default=others, lifespan=lifespan)
@@ -104,6 +109,7 @@ def http_app(
 
     files = files_app(links, origins) if links else public
     pages: ASGIApp = Mount(APPROVALS_PATH, approvals) if approvals else public
+    console_app: ASGIApp = Mount(CONSOLE_PATH, console(_for_console(limited, hosts))) if console else public
 
     async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
         path = route_path(scope) if scope["type"] == "http" else ""
@@ -114,6 +120,10 @@ def http_app(
             await protocol(scope, receive, send)
         elif path.startswith(f"{APPROVALS_PATH}/"):
             await pages(scope, receive, send)
+        elif console and path == CONSOLE_PATH:  # the page's own addresses are relative to the slash
+            await RedirectResponse(f"{scope.get('root_path', '')}{CONSOLE_PATH}/")(scope, receive, send)
+        elif path.startswith(f"{CONSOLE_PATH}/"):
+            await console_app(scope, receive, send)
         else:
             await (files if path == FILES_PATH else public)(scope, receive, send)
 
@@ -129,7 +139,7 @@ def http_app(
     )
     app = ErrorMiddleware(app, json_rpc_error, answers_cancelled=True)
     app = RequestIdMiddleware(app, _REQUEST_ID)
-    folders = [APPROVALS_PATH] if approvals else []
+    folders = [*([APPROVALS_PATH] if approvals else []), *([CONSOLE_PATH] if console else [])]
     app = AccessLogMiddleware(app, paths=paths, folders=folders, probe_paths=probe_paths)
     return _with_canonical_paths(app, paths)
 
@@ -164,15 +174,32 @@ def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limit
     return MalformedMessageMiddleware(SdkErrorMiddleware(by_path))
 
 
-def _protected(app: ASGIApp, access: Access, limits: Limits, origins: Collection[str], render: Render) -> ASGIApp:
-    """`app` behind authentication by headers, body and rate limits, and authorization by the called tool."""
+def _limited(app: ASGIApp, access: Access, limits: Limits, render: Render) -> ASGIApp:
+    """`app` behind body and rate limits, and authorization by the called tool; the scope has the caller."""
     app = AuthorizationMiddleware(DisconnectMiddleware(app), access)
     app = RateLimitMiddleware(app, calls_per_minute=limits.calls_per_minute)
     app = BodyLimitMiddleware(app, render, limit_bytes=MAX_BODY_BYTES, quota=BodyQuota(_MAX_HELD_BYTES, _principal_of))
-    app = ConcurrencyLimitMiddleware(app, _principal_of, max(_MAX_REQUESTS, 2 * limits.concurrent_calls))
+    return ConcurrencyLimitMiddleware(app, _principal_of, max(_MAX_REQUESTS, 2 * limits.concurrent_calls))
+
+
+def _authenticated(app: ASGIApp, access: Access, origins: Collection[str]) -> ASGIApp:
+    """`app` behind authentication by headers."""
     app = AuthenticationMiddleware(app, access, _METHODS)
     app = ErrorMiddleware(app, json_rpc_error)
     return cors(app, origins) if origins else app
+
+
+def _for_console(app: ASGIApp, hosts: Collection[str]) -> ASGIApp:
+    """`app` for messages that the console has let in: at its path, with the caller as the SDK's user."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        root = str(scope.get("root_path", "")).removesuffix(CONSOLE_PATH)
+        scope = {**scope, "path": f"{root}{MCP_PATH}", "root_path": root}
+        set_caller(scope, scope[CALLER_SCOPE_KEY])
+        scope[FILES_URL_SCOPE_KEY] = f"{public_address(scope, hosts)}{FILES_PATH}?link="
+        await app(scope, receive, send)
+
+    return serve
 
 
 def _with_link_advice(refusal: Refusal, scope: Scope) -> ASGIApp:

@@ -23,16 +23,21 @@ export function PlanTable({ plan, onOther }: { plan: Plan; onOther: () => void }
   const format = useFormat();
   const [show, setShow] = useState<Show>("all");
   const [open, setOpen] = useState<PlanRow | null>(null);
-  const { rows, state, heights } = usePlanRows(plan, show, onOther);
+  const { rows, state, heights, counts } = usePlanRows(plan, show, onOther);
   const load = useCallback((range: Range) => rows.want(range.first, range.end), [rows]);
+  const options = SHOWS.map((option) => {
+    const number = option.value === "all" ? undefined : counts[option.value];
+    return number === undefined ? option : { ...option, count: format.number(number) };
+  });
   const hasNumbers = plan.tool === "import_contacts";
   return (
     <>
       <div class="toolbar">
-        <Segments label="Rows to show" options={SHOWS} value={show} onChange={setShow} />
+        <Segments label="Rows to show" options={options} value={show} onChange={setShow} />
         <span class="spacer" />
         <span class="muted" role="status">
           {state.status !== "loading" && format.count(state.total, "row")}
+          {counts.notListed > 0 && `; ${format.number(counts.notListed)} more are not listed`}
         </span>
       </div>
       {state.error && (

@@ -8,7 +8,9 @@ from contacts_mcp.transports.http.access._access import (
     ApiKeyAccess,
     AuthenticationMiddleware,
     AuthorizationMiddleware,
+    ConsoleOnlyAccess,
     LoopbackAccess,
+    set_caller,
 )
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ __all__ = [
     "ApiKeyAccess",
     "AuthenticationMiddleware",
     "AuthorizationMiddleware",
+    "ConsoleOnlyAccess",
     "Issuer",
     "LoopbackAccess",
     "OAuthAccess",
     "OidcClient",
+    "set_caller",
 ]
 _LAZY = {"Issuer": "_tokens", "OAuthAccess": "_oauth", "OidcClient": "_oidc"}
 

@@ -90,9 +90,7 @@ class AuthenticationMiddleware:
             message = f"this path does not support the method; use {' or '.join(allowed)}"
             headers = {"Allow": ", ".join(allowed)}
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message, headers)
-        caller = await self._access.authenticate(HTTPConnection(scope))
-        scope[CALLER_SCOPE_KEY] = caller
-        scope["user"] = _sdk_user(caller.principal)
+        set_caller(scope, await self._access.authenticate(HTTPConnection(scope)))
         await self._app(scope, receive, send)
 
 
@@ -110,6 +108,12 @@ class AuthorizationMiddleware:
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message)
         await self._access.authorize(scope[CALLER_SCOPE_KEY], body)
         await self._app(scope, receive, send)
+
+
+def set_caller(scope: Scope, caller: Caller) -> None:
+    """Put an authenticated caller into the scope, for the server and for the SDK."""
+    scope[CALLER_SCOPE_KEY] = caller
+    scope["user"] = _sdk_user(caller.principal)
 
 
 @lru_cache(maxsize=1_024)
@@ -135,6 +139,17 @@ class LoopbackAccess(Access):
         if port is not None and not is_loopback(str(host)):  # a Unix socket has no port
             raise _not_local("this request came by an address that others can reach")
         return LOCAL_CALLER
+
+
+class ConsoleOnlyAccess(Access):
+    """Accept no request by itself: only the console of this server lets its person in."""
+
+    oauth_advice = "only its own console uses it"
+
+    async def authenticate(self, connection: HTTPConnection) -> Caller:  # noqa: ARG002 - see Access
+        """Raise Refusal (403)."""
+        message = "only the console's page uses this server; serve programs with `contacts-mcp serve`"
+        raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", message)
 
 
 class ApiKeyAccess(Access):

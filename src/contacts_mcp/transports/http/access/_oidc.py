@@ -47,6 +47,7 @@ _MAX_LOGINS = 32
 _AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _READ_SCOPE = "contacts:read"
+_CHANGE_SCOPES = ("contacts:write", "contacts:delete")
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class OidcClient:
     A person becomes the caller whom the access token names, if it is a JWT for this server, or else the caller whom the
     ID token names. So they are the same caller as their assistant, which shows the issuer's access tokens.
     `resource` is the public URL of this server, as its clients request tokens for it. With `asks_to_approve`, the scope
-    of approvers is requested as well. Nothing is fetched before the first login.
+    of approvers is requested as well, and with `asks_to_change` those that let a caller change contacts. Nothing is
+    fetched before the first login.
     """
 
     def __init__(
@@ -76,13 +78,15 @@ class OidcClient:
         *,
         resource: str,
         asks_to_approve: bool = False,
+        asks_to_change: bool = False,
         fetch: Fetch = fetch_document,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuer = issuer
         self._client = {"client_id": client_id, "client_secret": client_secret}
         self._resource = resource
-        self._scopes = ["openid", _READ_SCOPE, *([APPROVE_SCOPE] if asks_to_approve else [])]
+        changes = _CHANGE_SCOPES if asks_to_change else ()
+        self._scopes = ["openid", _READ_SCOPE, *changes, *([APPROVE_SCOPE] if asks_to_approve else [])]
         self._fetch = fetch
         self._clock = clock
         self._endpoints: Endpoints | None = None
@@ -207,11 +211,11 @@ class OidcClient:
     def _granted(self, tokens: Mapping[str, Any]) -> frozenset[str]:
         """Return the scopes of the answer. Without them all that were requested are granted (RFC 6749, 5.1).
 
-        An issuer that drops what it does not know, and does not say so, would make everyone an approver: that scope
-        has to be named.
+        An issuer that drops what it does not know, and does not say so, would make everyone an approver, and let
+        everyone change contacts: those scopes have to be named.
         """
         if "scope" not in tokens:
-            return frozenset(self._scopes) - {APPROVE_SCOPE}
+            return frozenset(self._scopes) - {APPROVE_SCOPE, *_CHANGE_SCOPES}
         return parse_scopes(tokens["scope"]) & frozenset(self._scopes)
 
     def _warn(self, reason: str) -> None:
