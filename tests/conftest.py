@@ -15,6 +15,7 @@ from contacts_mcp.__main__ import main
 from support.clock import Clock
 from support.postgres import PostgresServer, find_programs, run_postgres
 from support.processes import clean_environment
+from support.quick import load_certificates_once, no_garbage_collection
 from support.telemetry import loggers_as_they_were
 from support.trust_summary import pytest_terminal_summary, tried
 
@@ -24,6 +25,7 @@ os.environ["TZ"] = "UTC"  # times that a person reads are local
 time.tzset()
 settings.register_profile("here", deadline=None)  # the speed of the machine is not tested
 settings.load_profile("here")
+load_certificates_once()
 
 __all__ = ["pytest_terminal_summary", "tried"]
 
@@ -31,6 +33,13 @@ __all__ = ["pytest_terminal_summary", "tried"]
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: tests wait for timers and processes as well."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect the tests without looking for garbage."""
+    with no_garbage_collection():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, CallRecorder, Ways
 from contacts_mcp.tools import TOOLS, Backend
 from support.clock import Clock
 from support.hosts import LEGACY, Host, server_over
+from support.quick import place_directory
 
 CLAUDE = Implementation(name="claude-ai", version="0.1.0")
 """How Claude Desktop calls itself."""
@@ -73,7 +74,7 @@ class Scene:
 @asynccontextmanager
 async def scene_in(path: Path, confirm: tuple[str, ...] = ()) -> AsyncIterator[Scene]:
     """A model, and a person at the same computer, on a new directory."""
-    async with ContactsClient.for_directory(path) as api:
+    async with ContactsClient.for_directory(place_directory(path)) as api:
         scene = Scene(api, confirm)
         async with Client(scene.server, mode=LEGACY, client_info=CLAUDE, raise_exceptions=False) as client:
             scene.model = Host(client)

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 
 from contacts_mcp.directory import Directory, Location, parse_location
 from support.processes import address_of
+from support.quick import place_directory
 
 
 @asynccontextmanager
@@ -62,7 +64,7 @@ def location(request):
 
 @pytest.fixture
 async def http(location):
-    async with serving(location) as client:
+    async with serving(place_directory(location) if isinstance(location, Path) else location) as client:
         yield client
 
 

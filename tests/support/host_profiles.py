@@ -28,6 +28,7 @@ from contacts_mcp.server._panel import DECIDE, QUESTION_META
 from contacts_mcp.tools import TOOLS, Backend, WriteBudget
 from support.clock import Clock
 from support.hosts import LEGACY, MODERN, server_over
+from support.quick import place_directory
 from support.raw_hosts import FORMS, LineHost, Message, fill_form, line_host
 
 URLS: Message = {"elicitation": {"url": {}}}
@@ -272,7 +273,7 @@ def reason_of(response: Message) -> str:
 @asynccontextmanager
 async def scene_in(path: Path, profile: Profile, will: Will, mode: GuardMode = GuardMode.ASK) -> AsyncIterator[Scene]:
     """A host of this profile on a new directory with one contact."""
-    async with ContactsClient.for_directory(path) as api:
+    async with ContactsClient.for_directory(place_directory(path)) as api:
         scene = Scene(api, profile, will, mode)
         scene.contact_id = await scene.create_contact("Ola Nordmann")
         host = line_host(scene.server, profile.era, scene.answer_form, capabilities=profile.capabilities)

@@ -30,6 +30,7 @@ from contacts_mcp.server import CALLER_SCOPE_KEY, Caller, build_server
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS, Backend
 from support.processes import wait_until
+from support.quick import place_directory
 
 LEGACY, MODERN = "legacy", "2026-07-28"
 MISSING_ID = "00000000-0000-0000-0000-000000000000"
@@ -150,7 +151,7 @@ async def host(
     backend: Path | Embedded | Platform, era: str = MODERN, person: Person | None = None, **settings: Any
 ) -> AsyncIterator[Host]:
     """A host connected to a server over a directory file or another backend; without a person it cannot ask."""
-    where = Embedded(backend, "test") if isinstance(backend, Path) else backend
+    where = Embedded(place_directory(backend), "test") if isinstance(backend, Path) else backend
     app = build_app(load_settings(**settings), where)
     async with Client(app.server, mode=era, elicitation_callback=person, raise_exceptions=False) as client:
         yield Host(client)

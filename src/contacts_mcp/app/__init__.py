@@ -9,7 +9,8 @@ from contacts_mcp.app._process import forbid_core_dumps, require_shared_keys
 
 if TYPE_CHECKING:
     from contacts_mcp.app._approvals import Reviewer, open_reviewer
-    from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect, credential_reload
+    from contacts_mcp.app._backends import Embedded, Platform, choose_backend
+    from contacts_mcp.app._connections import connect, credential_reload
     from contacts_mcp.app._consent import choose_rungs, require_shared_approvals
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
     from contacts_mcp.app._open import ConsoleApp, build_console
@@ -45,7 +46,8 @@ __all__ = [
 ]
 _LAZY = {
     "_approvals": ("Reviewer", "open_reviewer"),
-    "_backends": ("Embedded", "Platform", "choose_backend", "connect", "credential_reload"),
+    "_backends": ("Embedded", "Platform", "choose_backend"),
+    "_connections": ("connect", "credential_reload"),
     "_consent": ("choose_rungs", "require_shared_approvals"),
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
     "_open": ("ConsoleApp", "build_console"),

@@ -7,16 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from contacts_mcp.app._backends import (
-    Connection,
-    DirectoryConnection,
-    Embedded,
-    PerCallerConnection,
-    Platform,
-    backend_factory,
-    choose_network_backend,
-    connect,
-)
+from contacts_mcp.app._backends import Embedded, Platform, choose_network_backend
+from contacts_mcp.app._caller_backends import backend_factory
+from contacts_mcp.app._connections import Connection, DirectoryConnection, PerCallerConnection, connect
 from contacts_mcp.app._consent import build_guard, choose_rungs, open_redis, require_shared_approvals
 from contacts_mcp.app._links import choose_links
 from contacts_mcp.app._shared_state import SharedState, open_shared_state

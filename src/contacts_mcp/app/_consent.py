@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform
+from contacts_mcp.app._backends import Embedded, Platform
+from contacts_mcp.app._connections import Connection, DirectoryConnection
 from contacts_mcp.app._pages import has_network_pages
 from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.guard import (

@@ -9,7 +9,7 @@ from contacts_mcp.server import ActiveCalls, ApprovalDesk, Caller, ExtraTools
 from contacts_mcp.settings import Auth, Settings, env_name
 
 if TYPE_CHECKING:
-    from contacts_mcp.app._backends import Connection
+    from contacts_mcp.app._connections import Connection
     from contacts_mcp.approval_page import Deciding
     from contacts_mcp.audit import Trail
     from contacts_mcp.console import ConsoleSite
@@ -41,7 +41,7 @@ def build_console_tools(
     active_calls: ActiveCalls,
 ) -> ExtraTools:
     """Build the tools that only the console's page can call, by the same rules as the pages and the commands."""
-    from contacts_mcp.app._backends import DirectoryConnection
+    from contacts_mcp.app._connections import DirectoryConnection
     from contacts_mcp.console import ApprovalTools, DirectoryTools, TrailTools
 
     is_local = settings.auth is Auth.NONE

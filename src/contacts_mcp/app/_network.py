@@ -10,12 +10,8 @@ from urllib.parse import urlsplit
 from mcp.server.lowlevel import Server
 from starlette.types import ASGIApp
 
-from contacts_mcp.app._backends import (
-    DirectoryConnection,
-    PerCallerConnection,
-    choose_network_backend,
-    credential_reload,
-)
+from contacts_mcp.app._backends import choose_network_backend
+from contacts_mcp.app._connections import DirectoryConnection, PerCallerConnection, credential_reload
 from contacts_mcp.app._consent import choose_rungs, require_shared_approvals
 from contacts_mcp.app._console import build_network_console, has_console
 from contacts_mcp.app._hangup import Reload

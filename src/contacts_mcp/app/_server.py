@@ -9,7 +9,9 @@ from typing import Any
 from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
-from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
+from contacts_mcp.app._backends import Embedded, Platform
+from contacts_mcp.app._caller_backends import backend_factory
+from contacts_mcp.app._connections import Connection, DirectoryConnection, connect
 from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_rungs, open_redis, open_webhook
 from contacts_mcp.app._console import build_console_tools
 from contacts_mcp.app._garbage import collect_when_idle
