@@ -337,12 +337,14 @@ async def test_person_logs_in_whose_assistant_has_used_the_key_while_others_try_
 ) -> None:
     """Their keys come from the same proxy; the key of another caller, which was not used yet, has to wait."""
     monkeypatch.setattr("contacts_mcp.approval_page._wrong_keys.MAX_OF_ADDRESS", 1)
-    async with public_pages(api, tmp_path) as visit:
-        assert (await visit.client.post("/mcp", json=modern(1, "tools/list"), headers={"X-API-Key": OLAS})).is_success
-        assert (await visit.log_in("/approvals/", "wayscloud_pat_wrong")).status == 403
+    async with replica_here(tmp_path, auth="key", api_url=api.address) as port:
+        visit = Visit(f"http://127.0.0.1:{port}")
+        async with visit.client, ModernConnection(port, key(OLAS)) as assistant:
+            assert not (await assistant.call("list_contacts")).failed
+            assert (await visit.log_in("/approvals/", "wayscloud_pat_wrong")).status == 403
 
-        assert (await visit.log_in("/approvals/", KARIS)).status == 429
-        assert (await visit.log_in("/approvals/", OLAS)).heading == "Nothing is waiting"
+            assert (await visit.log_in("/approvals/", KARIS)).status == 429
+            assert (await visit.log_in("/approvals/", OLAS)).heading == "Nothing is waiting"
 
 
 async def test_unreachable_service_does_not_count_as_a_wrong_key() -> None:

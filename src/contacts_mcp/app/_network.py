@@ -74,7 +74,7 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
         links=links,
-        approvals=pages and pages.asgi,
+        approvals=pages.asgi if pages else None,
         console=console.app if console else None,
         telemetry=telemetry.running,
     )
