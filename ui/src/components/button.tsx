@@ -14,6 +14,8 @@ interface ButtonProps {
   /** Shows that the action runs; the button does nothing until it is over. */
   busy?: boolean;
   pressed?: boolean;
+  /** `submit` sends the form around it, also by the Enter key. */
+  type?: "button" | "submit";
   buttonRef?: Ref<HTMLButtonElement>;
 }
 
@@ -22,7 +24,7 @@ export function Button(props: ButtonProps) {
   const { children, onClick, tone = "plain", small = false, icon, label, disabled = false, busy = false } = props;
   const classes = ["button", tone, small && "small", icon && !children && "icon-only"].filter(Boolean).join(" ");
   const attributes: ButtonHTMLAttributes<HTMLButtonElement> = {
-    type: "button",
+    type: props.type ?? "button",
     class: classes,
     disabled,
     "aria-busy": busy,
