@@ -21,13 +21,13 @@ export function Receipt({ answer }: { answer: Fields }) {
   return (
     <article class="receipt stack" aria-label="Receipt of an erasure">
       <Result erasure={erasure} />
+      <Actions erasure={erasure} proofs={proofs} />
       <Facts erasure={erasure} proofs={proofs} />
       {numbers.length > 0 && <ChainProof state={state} onRetry={reload} />}
       <Related erasure={erasure} />
       <Lines title="Kept of the erasure" items={erasure.remains} />
       <Lines title="Known" items={erasure.known} />
       <Lines title="Not known" items={erasure.unknown} />
-      <Actions erasure={erasure} proofs={proofs} />
     </article>
   );
 }
@@ -140,7 +140,7 @@ function Related({ erasure }: { erasure: Erasure }) {
         {erasure.related.map((record) => (
           <li key={record.id}>
             <bdi class="strong">{record.name || "No name"}</bdi>{" "}
-            <span class="muted">{[record.status, record.shared.length ? `shares ${format.list(record.shared)}` : ""].filter(Boolean).join("; ")}</span>
+            <span class="muted">{[record.status, ...record.shared].filter(Boolean).join(", ")}</span>
           </li>
         ))}
       </ul>

@@ -116,7 +116,7 @@ describe("after a merge", () => {
     expect(withoutMerged(found, outcomes)).toMatchObject({ total: 2, counts: { certain: 1, likely: 1 } });
     expect(withoutMerged(found, outcomes).clusters.map(keyOf)).toEqual(["b0"]);
     expect(outcomes.map(({ isMerged, error }) => [isMerged, error])).toEqual([
-      [false, "Not deleted: b1: conflict"],
+      [false, "Not deleted: b1: conflict."],
       [true, ""],
     ]);
   });

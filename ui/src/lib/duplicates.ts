@@ -1,4 +1,4 @@
-import type { Fields } from "./answer";
+import { type Fields, sentence } from "./answer";
 import type { Contact } from "./contacts";
 
 export type Confidence = "certain" | "likely" | "possible";
@@ -91,7 +91,7 @@ export function fateOf(cluster: Cluster, keepId: string, contact: Contact, field
 }
 
 /** Return the contact whose value the kept one has afterwards: its own, else the first there is. */
-export function winnerOf(cluster: Cluster, keepId: string, field: ComparedField): Contact | undefined {
+function winnerOf(cluster: Cluster, keepId: string, field: ComparedField): Contact | undefined {
   const kept = cluster.contacts.find((contact) => contact.id === keepId);
   return kept?.[field] ? kept : cluster.contacts.find((contact) => contact[field]);
 }
@@ -155,7 +155,7 @@ export function readOutcomes(answer: Fields): MergeOutcome[] {
 
 function toOutcome(raw: Fields, contact: Contact): MergeOutcome {
   const remaining = list<string>(raw["not_deleted"]);
-  const error = typeof raw["error"] === "string" ? raw["error"] : remaining.length ? `Not deleted: ${remaining.join(", ")}` : "";
+  const error = typeof raw["error"] === "string" ? raw["error"].replace(/^[a-z_]+: /, "") : remaining.length ? `not deleted: ${remaining.join(", ")}` : "";
   const deleted = list<string>(raw["deleted"]).length;
   const changed = list<string>(raw["changed"]);
   const joined = list<string>(raw["groups_joined"]);
@@ -164,7 +164,7 @@ function toOutcome(raw: Fields, contact: Contact): MergeOutcome {
     ...(changed.length ? [`changed: ${changed.map((field) => LABELS[field] ?? field).join(", ")}`] : []),
     ...(joined.length ? [`added to ${joined.join(", ")}`] : []),
   ];
-  return { keepId: contact.id, name: contact.name || "No name", isMerged: !error, changes, error };
+  return { keepId: contact.id, name: contact.name || "No name", isMerged: !error, changes, error: sentence(error) };
 }
 
 const LABELS: Readonly<Record<string, string>> = { company_name: "company", phone_number: "phone", email: "e-mail" };

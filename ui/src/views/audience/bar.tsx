@@ -24,8 +24,12 @@ export function AudienceBar({ parts, countries, shown, onShow }: BarProps) {
         ))}
       </div>
       <div class="parts" role="group" aria-label="What to list">
-        {parts.map((part) => (
-          <Choice key={part.name} name={part.name} label={part.label} count={part.count} help={part.help} shown={shown} onShow={onShow} />
+        {parts.filter((part) => !part.isSubset).map((part) => (
+          <Choice key={part.name} {...part} shown={shown} onShow={onShow} />
+        ))}
+        <span class="line-break" />
+        {parts.filter((part) => part.isSubset).map((part) => (
+          <Choice key={part.name} {...part} shown={shown} onShow={onShow} />
         ))}
         {countries > 0 && (
           <Choice name="countries" label={countries === 1 ? "Country" : "Countries"} count={countries} help="Countries of the reachable members" shown={shown} onShow={onShow} />

@@ -95,7 +95,7 @@ function Panel({ audience, group }: { audience: Audience; group: Fields }) {
       ) : (
         <Members part={part} rows={rows} state={state} heights={heights} selected={selected} onSelect={toggle} />
       )}
-      <Footer selected={selected} onClear={clear} />
+      {(shown !== "countries" || selected.size > 0) && <Footer selected={selected} onClear={clear} />}
     </>
   );
 }

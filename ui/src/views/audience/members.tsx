@@ -21,6 +21,7 @@ export function Members({ part, rows, state, heights, selected, onSelect }: Memb
     const member = rows.get(index);
     if (member) onSelect(member);
   };
+  const hasNumbers = part !== "no_number";
   const hasRemarks = part === "reachable" || part === "landlines" || part === "duplicates";
   return (
     <>
@@ -35,13 +36,18 @@ export function Members({ part, rows, state, heights, selected, onSelect }: Memb
         <div class="list members">
           <VirtualGrid
             label="Members"
-            columns={["Select", "Name", "Phone", ...(hasRemarks ? ["Remark"] : [])]}
-            template={`20px minmax(0, 1.6fr) minmax(0, 1fr)${hasRemarks ? " minmax(0, 1fr)" : ""}`}
+            columns={["Select", "Name", ...(hasNumbers ? ["Phone"] : []), ...(hasRemarks ? ["Remark"] : [])]}
+            template={`20px minmax(0, 1.6fr)${hasNumbers ? " minmax(0, 1fr)" : ""}${hasRemarks ? " minmax(0, 1fr)" : ""}`}
             heights={heights}
             version={state.version}
             itemAt={(index) => rows.get(index)}
             renderRow={(index) => (
-              <Cells member={rows.get(index)} hasRemarks={hasRemarks} isSelected={selected.has(rows.get(index)?.id ?? "")} />
+              <Cells
+                member={rows.get(index)}
+                hasNumbers={hasNumbers}
+                hasRemarks={hasRemarks}
+                isSelected={selected.has(rows.get(index)?.id ?? "")}
+              />
             )}
             isSelected={(index) => selected.has(rows.get(index)?.id ?? "")}
             onRange={load}
@@ -54,7 +60,14 @@ export function Members({ part, rows, state, heights, selected, onSelect }: Memb
   );
 }
 
-function Cells({ member, hasRemarks, isSelected }: { member: AudienceMember | undefined; hasRemarks: boolean; isSelected: boolean }) {
+interface CellsProps {
+  member: AudienceMember | undefined;
+  hasNumbers: boolean;
+  hasRemarks: boolean;
+  isSelected: boolean;
+}
+
+function Cells({ member, hasNumbers, hasRemarks, isSelected }: CellsProps) {
   if (!member) {
     return (
       <div role="gridcell" class="grid-cell loading" aria-busy="true">
@@ -70,9 +83,11 @@ function Cells({ member, hasRemarks, isSelected }: { member: AudienceMember | un
       <div role="gridcell" class="grid-cell truncate strong">
         <bdi>{member.name || "No name"}</bdi>
       </div>
-      <div role="gridcell" class="grid-cell truncate">
-        <bdi>{member.phone_number}</bdi>
-      </div>
+      {hasNumbers && (
+        <div role="gridcell" class="grid-cell truncate">
+          <bdi>{member.phone_number}</bdi>
+        </div>
+      )}
       {hasRemarks && (
         <div role="gridcell" class="grid-cell truncate muted">
           <bdi>{remarkOf(member)}</bdi>

@@ -5,8 +5,7 @@ import { Icon, type IconName } from "../../components/icon";
 import { ErrorNote } from "../../components/states";
 import { useFormat } from "../../app/format";
 import type { Contact } from "../../lib/contacts";
-import { diffValues } from "../../lib/diff";
-import { type Choice, type Cluster, type ComparedField, type Fate, fateOf, fieldsOf, winnerOf } from "../../lib/duplicates";
+import { type Choice, type Cluster, type ComparedField, type Fate, fateOf, fieldsOf } from "../../lib/duplicates";
 import { fieldLabel } from "../../lib/plan";
 
 interface ClusterProps extends Choice {
@@ -73,36 +72,36 @@ const FATES: Readonly<Record<Fate, string>> = {
 
 function Cell({ cluster, keepId, contact, field }: Choice & { contact: Contact; field: ComparedField }) {
   const fate = fateOf(cluster, keepId, contact, field);
-  const value = contact[field] ?? "";
   const label = fieldLabel(field);
   return (
     <span class="cell" title={[label, FATES[fate]].filter(Boolean).join(": ")}>
       <Icon name={ICONS[field]} />
       <span class="cell-value">
         <span class="visually-hidden">{label}: </span>
-        <Value fate={fate} value={value} winner={winnerOf(cluster, keepId, field)?.[field] ?? ""} field={field} />
+        <Value fate={fate} value={contact[field] ?? ""} />
         {FATES[fate] && <span class="visually-hidden"> ({FATES[fate]})</span>}
       </span>
     </span>
   );
 }
 
-function Value({ fate, value, winner, field }: { fate: Fate; value: string; winner: string; field: ComparedField }) {
+function Value({ fate, value }: { fate: Fate; value: string }) {
   if (fate === "empty") return <span class="muted">–</span>;
-  if (fate === "added") return <ins><bdi>{value}</bdi></ins>;
-  if (fate !== "lost" && fate !== "noted") return <bdi>{value}</bdi>;
+  const text = <bdi>{breakable(value)}</bdi>;
+  if (fate === "added") return <ins>{text}</ins>;
+  return fate === "noted" || fate === "lost" ? <mark class={fate}>{text}</mark> : text;
+}
+
+/** Let a long address break after its @, not within a word. */
+function breakable(value: string) {
+  const at = value.indexOf("@") + 1;
+  if (!at) return value;
   return (
-    <bdi>
-      {diffValues(field, winner, value).after.map((piece, index) =>
-        piece.changed ? (
-          <mark key={index} class={fate}>
-            {piece.text}
-          </mark>
-        ) : (
-          piece.text
-        ),
-      )}
-    </bdi>
+    <>
+      {value.slice(0, at)}
+      <wbr />
+      {value.slice(at)}
+    </>
   );
 }
 

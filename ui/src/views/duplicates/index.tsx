@@ -1,4 +1,4 @@
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { useFormat } from "../../app/format";
 import { useLaunch } from "../../app/host";
 import { Button } from "../../components/button";
@@ -47,20 +47,33 @@ function Found({ args, answer }: { args: Fields; answer: Fields }) {
   const { found, outcomes, isLoading, error, reload, takeMerge } = useDuplicates(args, answer);
   const [kept, setKept] = useState<ReadonlyMap<string, string>>(new Map());
   const [call, setCall] = useState<DecisionCall | null>(null);
+  const [isBatch, setIsBatch] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
   const choices = useMemo<Choice[]>(
     () => found.clusters.map((cluster) => ({ cluster, keepId: kept.get(keyOf(cluster)) ?? cluster.contacts[0]?.id ?? "" })),
     [found, kept],
   );
   const merge = (some: readonly Choice[]) =>
     setCall({ tool: "merge_contacts", arguments: mergeArguments(some), summarize: (result) => summarizeMerge(result.data) });
+  const finish = (result: Fields) => {
+    setCall(null);
+    const isSeveral = "clusters" in result;
+    setIsBatch(isSeveral);
+    takeMerge(result);
+    // The button that had the focus is gone with its cluster.
+    requestAnimationFrame(() => {
+      box.current?.focus({ preventScroll: true });
+      if (isSeveral) box.current?.scrollTo(0, 0);
+    });
+  };
   const hidden = found.total - found.clusters.length;
   return (
     <>
       <ViewHeader title="Duplicates" subtitle={subtitleOf(found, format.count)}>
         <Button tone="quiet" icon="refresh" label="Search again" busy={isLoading} onClick={reload} />
       </ViewHeader>
-      <div class="scroll clusters" aria-busy={isLoading}>
-        <Outcomes outcomes={outcomes} />
+      <div ref={box} class="scroll clusters" tabIndex={-1} aria-busy={isLoading}>
+        <Outcomes outcomes={outcomes} isOpen={isBatch} />
         {error && <ErrorNote title="The duplicates could not be searched" message={error.message} onRetry={reload} />}
         {choices.map((choice) => (
           <ClusterCard
@@ -72,9 +85,7 @@ function Found({ args, answer }: { args: Fields; answer: Fields }) {
           />
         ))}
         {!choices.length && !isLoading && !error && (
-          <Empty title={outcomes.length ? "No duplicates are left" : "No duplicates were found"}>
-            {format.count(found.compared, "contact")} compared
-          </Empty>
+          <Empty title={outcomes.length ? "No duplicates are left" : "No duplicates were found"} />
         )}
         {hidden > 0 && choices.length > 0 && (
           <div class="buttons">
@@ -93,10 +104,7 @@ function Found({ args, answer }: { args: Fields; answer: Fields }) {
           plainQuestion="Merge these contacts? The others are deleted after their data is added to the kept one."
           plainYes="Merge"
           onClose={() => setCall(null)}
-          onDone={(result) => {
-            setCall(null);
-            takeMerge(result.data);
-          }}
+          onDone={(result) => finish(result.data)}
         />
       )}
     </>
@@ -119,15 +127,9 @@ function Footer({ choices, certain, isLoading, onMerge }: FooterProps) {
   return (
     <div class="footer">
       <span class="muted marks">
-        <span>
-          <ins>added</ins> to the kept contact
-        </span>
-        <span>
-          <mark class="noted">noted</mark> in its notes
-        </span>
-        <span>
-          <mark class="lost">lost</mark> in a merge
-        </span>
+        <ins title="Values that the kept contact lacks are added to it">added</ins>
+        <mark class="noted" title="Other numbers and addresses stay in the notes of the kept contact">to the notes</mark>
+        <mark class="lost" title="Other names and companies are not kept">lost</mark>
       </span>
       <span class="spacer" />
       {isLoading && <Spinner label="Searching" />}
@@ -140,21 +142,41 @@ function Footer({ choices, certain, isLoading, onMerge }: FooterProps) {
   );
 }
 
-/** What became of the clusters that were merged. */
-function Outcomes({ outcomes }: { outcomes: readonly MergeOutcome[] }) {
+/** What became of the clusters that were merged: in full after several, else in one line. */
+function Outcomes({ outcomes, isOpen }: { outcomes: readonly MergeOutcome[]; isOpen: boolean }) {
+  const format = useFormat();
   const merged = outcomes.filter((outcome) => outcome.isMerged);
-  if (!merged.length) return null;
+  const [last] = merged;
+  if (!last) return null;
   return (
-    <ul class="merged" role="status" aria-label="Merged">
-      {merged.map((outcome) => (
-        <li key={outcome.keepId}>
-          <Icon name="check" />
-          <span>
-            <bdi class="strong">{outcome.name}</bdi> <span class="muted">{outcome.changes.join(" · ") || "merged"}</span>
-          </span>
-        </li>
-      ))}
-    </ul>
+    <details class="merged" open={isOpen}>
+      <summary role="status">
+        <Icon name="check" />
+        <strong>{format.count(merged.length, "cluster")} merged</strong>
+        <span class="muted truncate">
+          {merged.length > 1 && "last: "}
+          <Outcome outcome={last} />
+        </span>
+        <span class="turn">
+          <Icon name="chevron" />
+        </span>
+      </summary>
+      <ul>
+        {merged.map((outcome) => (
+          <li key={outcome.keepId}>
+            <Outcome outcome={outcome} />
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function Outcome({ outcome }: { outcome: MergeOutcome }) {
+  return (
+    <>
+      <bdi>{outcome.name}</bdi> <span class="muted">{outcome.changes.join(" · ")}</span>
+    </>
   );
 }
 
