@@ -53,7 +53,7 @@ function Choice({ name, label, count, help, shown, onShow }: ChoiceProps) {
   return (
     <button type="button" class="part" aria-pressed={name === shown} title={help} onClick={() => onShow(name)}>
       <span class={`key ${name}`} aria-hidden="true" />
-      <span>{label}</span>
+      <span>{label}</span>{" "}
       <strong>{format.number(count)}</strong>
     </button>
   );
