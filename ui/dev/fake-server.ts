@@ -1,4 +1,6 @@
+import { audience, listAudience } from "./audience";
 import { GROUPS, PEOPLE, type Person } from "./data";
+import { duplicates, merge } from "./duplicates";
 import { planRows, type Row } from "./plan-rows";
 import type { Scene } from "./scenes";
 
@@ -17,6 +19,7 @@ const PLANS = new Set(["import_contacts", "update_matching_contacts", "add_match
 /** Answers as the server does, from contacts in memory. It only plays its part: nothing here checks a secret. */
 export class FakeServer {
   private readonly people = structuredClone(PEOPLE);
+  private readonly merged = new Set<string>();
   private readonly rows = new Map<string, Row[]>();
 
   /**
@@ -32,6 +35,9 @@ export class FakeServer {
   async open(scene: Scene): Promise<Result> {
     if (scene.tool === "show_contacts") return answer({ shown: true });
     if (scene.tool === "create_contact") return answer({ ...this.people[0] });
+    if (scene.tool === "check_group_audience") return answer(audience());
+    if (scene.tool === "find_duplicate_contacts") return this.findDuplicates(scene.arguments);
+    if (scene.done) return answer(this.done(scene.tool, scene.arguments));
     if (PLANS.has(scene.tool) && scene.tool !== "merge_contacts") return answer(this.plan(scene.tool));
     return this.ask(scene.tool, scene.arguments, { done: false, reason: "The person decides in the panel." });
   }
@@ -44,6 +50,12 @@ export class FakeServer {
         return this.ask(String(args["tool"]), args["arguments"] as Fields, {});
       case "decide_in_panel":
         return args["agree"] ? answer(this.done(String(args["tool"]), args["arguments"] as Fields)) : answer({ done: false, reason: "kept" });
+      case "find_duplicate_contacts":
+        return this.findDuplicates(args);
+      case "list_audience":
+        return answer(listAudience(args));
+      case "get_receipt":
+        return answer({ ...RECEIPT, number: args["number"] });
       case "list_plan_rows":
         return this.listRows(args);
       case "list_contacts":
@@ -71,6 +83,11 @@ export class FakeServer {
     if (!CONSENT.has(tool)) return answer({ ...data, needs_consent: false });
     const question = { tool, arguments: args, secret: "dev-secret", expires_in_seconds: 600, prompt: PROMPTS[tool] };
     return { ...answer({ needs_consent: true, ...data }), _meta: { "services.wayscloud/question": question } };
+  }
+
+  private findDuplicates(args: Fields): Result {
+    if (args["search"]) return answer({ compared: 0, total: 0, certain: 0, likely: 0, possible: 0, clusters: [] });
+    return answer(duplicates(this.merged, Number(args["limit"] ?? 20)));
   }
 
   private listRows(args: Fields): Result {
@@ -119,13 +136,32 @@ export class FakeServer {
   private done(tool: string, args: Fields): Fields {
     const consent = "person";
     if (PLANS.has(tool) && tool !== "merge_contacts") return { ...this.plan(tool), applied: true, consent };
-    if (tool === "merge_contacts") return { merged: 1, deleted: ["2"], changed: ["email", "tags"], conflicts: [], consent };
+    if (tool === "merge_contacts") return this.merge(args);
     const record = this.people.find((person) => person.id === args["contact_id"]);
     if (tool !== "gdpr_delete_contact") {
       this.people.splice(this.people.findIndex((person) => person.id === args["contact_id"]), 1);
       return { done: true, records: [{ id: record?.id, name: record?.name }], consent };
     }
-    return { erased: true, records: [{ id: record?.id, receipt: 12, erased_at: "2026-11-30T17:20:00Z" }], cleared: ["name", "phone_number", "email", "notes"], groups_left: ["a"], remains: ["the receipt, without personal data"], known: [], unknown: [], consent };
+    return {
+      erased: true,
+      seen: "the directory shows 1 record as erased, without any data",
+      records: [{ id: record?.id, receipt: 12, erased_at: "2026-11-30T17:20:00Z" }],
+      cleared: ["name", "phone_number", "email", "notes"],
+      groups_left: ["a"],
+      remains: [
+        "for each record in the directory: its id, the time, the reason and a numbered receipt, without personal data",
+        "in this server's audit trail: the caller, the time and the ids",
+      ],
+      related: [{ id: "x2", name: "Ola Nordman", status: "deleted", shared: ["same e-mail"] }],
+      consent,
+    };
+  }
+
+  private merge(args: Fields): Fields {
+    const done = merge(args);
+    const clusters = (done["clusters"] ?? [done]) as { deleted: string[] }[];
+    for (const id of clusters.flatMap((each) => each.deleted)) this.merged.add(id);
+    return { ...done, consent: "person" };
   }
 
   private list(args: Fields): Result {
@@ -170,6 +206,20 @@ function answer(data: Fields): Result {
 function failure(text: string): Result {
   return { content: [{ type: "text", text }], isError: true };
 }
+
+const RECEIPT = {
+  contact_id: "3f0c5b52-0000-4000-8000-000000000002",
+  erased_at: "2026-11-30T17:20:00Z",
+  erased_by: "stdio",
+  reason: "Asked for by the customer",
+  fields: ["name", "phone_number", "email", "notes"],
+  hash: "9f2c1ad7b0e84f6a5d3317c08e9be1245fd0a6c7712b94de03f5a8816c42be90",
+  previous_hash: "1b77e0a45cf8912d6e3ab4059c7f1d2288e6f4b09d5a3c71e0429fb86d13c5a7",
+  chain_is_intact: true,
+  chain_length: 12,
+  chain_hash: "9f2c1ad7b0e84f6a5d3317c08e9be1245fd0a6c7712b94de03f5a8816c42be90",
+  chain_faults: [],
+};
 
 const NO_CHOICES = { reason: "", items: [], more: "" };
 const OLA = 'person "Ola Nordmann" (id 3f0c5b52-0000-4000-8000-000000000002, "Fjord & Fjell AS", "ola@example.no", "+4740015838", last changed 2026-11-02 10:02)';

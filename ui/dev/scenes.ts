@@ -5,6 +5,8 @@ export interface Scene {
   arguments: Record<string, unknown>;
   /** The call has not been answered yet. */
   pending?: boolean;
+  /** The call was run without a question. */
+  done?: boolean;
 }
 
 const CONTACT = { contact_id: "3f0c5b52-0000-4000-8000-000000000002" };
@@ -19,5 +21,9 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   add: { view: "plan", tool: "add_matching_to_group", arguments: { tags: ["kunde"], group: "Newsletter" } },
   merge: { view: "plan", tool: "merge_contacts", arguments: { keep_id: "1", merge_ids: ["2"] } },
   contacts: { view: "contacts", tool: "show_contacts", arguments: {} },
+  duplicates: { view: "duplicates", tool: "find_duplicate_contacts", arguments: {} },
+  "no-duplicates": { view: "duplicates", tool: "find_duplicate_contacts", arguments: { search: "nobody" } },
+  audience: { view: "audience", tool: "check_group_audience", arguments: { group: "Newsletter" } },
+  erased: { view: "consent", tool: "gdpr_delete_contact", arguments: CONTACT, done: true },
   search: { view: "contacts", tool: "show_contacts", arguments: { query: "berg" } },
 };

@@ -18,6 +18,7 @@ const INITIAL_STATE: HostState = {
   locale: undefined,
   timeZone: undefined,
   canMessage: false,
+  canSave: false,
 };
 
 /** Connect to the host around the page. The connection is made in the background; `state` says how far it has come. */
@@ -40,8 +41,9 @@ export function connectToHost(): Host {
   app.connect().then(
     () => {
       takeContext(app, state);
-      const canMessage = app.getHostCapabilities()?.message !== undefined;
-      state.set({ ...state.get(), connection: "connected", canMessage });
+      const { message, downloadFile } = app.getHostCapabilities() ?? {};
+      const abilities = { canMessage: message !== undefined, canSave: downloadFile !== undefined };
+      state.set({ ...state.get(), connection: "connected", ...abilities });
     },
     (error: unknown) => state.set({ ...state.get(), connection: "failed", problem: asFailure(error).message }),
   );

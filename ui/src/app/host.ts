@@ -26,6 +26,8 @@ export interface HostState {
   timeZone: string | undefined;
   /** Whether `say` reaches the conversation. */
   canMessage: boolean;
+  /** Whether `download` can save a file. */
+  canSave: boolean;
 }
 
 /** A call's options: `signal` ends it, `timeoutMs` replaces the usual time limit. */

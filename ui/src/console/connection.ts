@@ -112,6 +112,7 @@ const STATE: HostState = {
   locale: undefined,
   timeZone: undefined,
   canMessage: false,
+  canSave: true,
 };
 
 function toHost(callRaw: Connection["callRaw"], news: Store<string>): Host {
