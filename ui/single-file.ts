@@ -13,7 +13,7 @@ export function singleFile(page: string, maxBytes: number): UserConfig {
     build: {
       target: "es2022",
       modulePreload: false,
-      outDir: "../src/contacts_mcp/panel",
+      outDir: process.env["PANEL_OUT_DIR"] ?? "../src/contacts_mcp/panel", // CI builds elsewhere, and compares
       emptyOutDir: false, // the other page and the Python module are there
       reportCompressedSize: false,
       rolldownOptions: { input: page },

@@ -99,7 +99,9 @@ export class FakeServer {
       return args["show"] !== "changes" || !["unchanged", "duplicate", "ambiguous", "invalid"].includes(row.action);
     });
     const offset = Number(args["offset"] ?? 0);
-    return answer({ plan: "f00df00df00df00d", total: kept.length, rows: kept.slice(offset, offset + Number(args["limit"])) });
+    const attention = all.filter((row) => row.notes.length > 0).length;
+    const changes = all.filter((row) => !["unchanged", "duplicate", "ambiguous", "invalid"].includes(row.action)).length;
+    return answer({ plan: "f00df00df00df00d", total: kept.length, changes, attention, rows: kept.slice(offset, offset + Number(args["limit"])) });
   }
 
   private plan(tool: string): Fields {

@@ -9,7 +9,7 @@ export function Shell({ view }: { view: string }) {
   const View = VIEWS[view];
   const style = maxHeight === null ? undefined : { maxHeight: `${maxHeight}px` };
   return (
-    <div class={`shell ${displayMode}`} style={style}>
+    <main class={`shell ${displayMode}`} style={style}>
       <ErrorBoundary>
         {!View ? (
           <ErrorNote title="This panel has no such view" message={`The server asked for "${view}". Restart it, so that server and panel have the same version.`} />
@@ -19,7 +19,7 @@ export function Shell({ view }: { view: string }) {
           <View />
         )}
       </ErrorBoundary>
-    </div>
+    </main>
   );
 }
 

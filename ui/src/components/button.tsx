@@ -14,6 +14,7 @@ interface ButtonProps {
   /** Shows that the action runs; the button does nothing until it is over. */
   busy?: boolean;
   pressed?: boolean;
+  /** `submit` sends the form around it, also by the Enter key. */
   type?: "button" | "submit";
   buttonRef?: Ref<HTMLButtonElement>;
 }

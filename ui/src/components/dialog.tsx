@@ -26,7 +26,15 @@ export function Dialog({ title, children, onClose }: DialogProps) {
     onClose();
   };
   return (
-    <dialog ref={dialog} class="dialog" aria-labelledby={titleId} onCancel={cancel} onClick={closeBeside}>
+    <dialog
+      ref={dialog}
+      class="dialog"
+      aria-labelledby={titleId}
+      onCancel={cancel}
+      onClose={onClose}
+      onClick={closeBeside}
+      onKeyDown={(event) => event.stopPropagation()} // keys of the view around it have no meaning here
+    >
       <div class="dialog-body">
         <h2 id={titleId}>{title}</h2>
         {children}

@@ -121,6 +121,15 @@ describe("a call without a question", () => {
     expect(decision.state.get().status).toBe("done");
   });
 
+  test("if the person is asked elsewhere, the call can be made and says what it waits for", async () => {
+    const waits = { data: { done: false, reason: "an approver has not decided yet" } };
+    const { decision } = setUp([{ data: { needs_consent: true } }, waits], null);
+    await decision.ask();
+    expect(decision.state.get()).toEqual({ status: "direct", isAskedElsewhere: true });
+    await decision.run();
+    expect(decision.state.get()).toMatchObject({ status: "failed", error: { message: "an approver has not decided yet" } });
+  });
+
   test("if it cannot be asked, the reason is kept and asking can be repeated", async () => {
     const { decision } = setUp([new CallFailed("refused", "No such contact.", "not_found"), { question: QUESTION }], null);
     await decision.ask();

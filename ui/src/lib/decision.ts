@@ -12,7 +12,8 @@ export interface DecisionHost {
  * Where a decision stands:
  *
  * - `asking`: the question is being fetched; `unasked`: it could not be
- * - `open`: a person can decide until `expiresAt` (milliseconds, as `now` counts); `direct`: no consent is needed
+ * - `open`: a person can decide until `expiresAt` (milliseconds, as `now` counts)
+ * - `direct`: no question is asked here, because no consent is needed, or because a person is asked elsewhere
  * - `expired`: the time is over; asking again gives a new question
  * - `deciding`: the decision was sent
  * - `done`, `kept`: what happened
@@ -22,7 +23,7 @@ export type DecisionState =
   | { status: "asking" }
   | { status: "unasked"; error: CallFailed }
   | { status: "open"; question: Question; expiresAt: number }
-  | { status: "direct" }
+  | { status: "direct"; isAskedElsewhere: boolean }
   | { status: "expired"; question: Question }
   | { status: "deciding"; question: Question | null; agree: boolean }
   | { status: "done"; answer: Answer }
@@ -71,8 +72,7 @@ export function createDecision(options: DecisionOptions): Decision {
     try {
       const answer = await host.call<{ needs_consent?: boolean }>("ask_in_panel", { tool, arguments: options.arguments });
       if (answer.question) state.set(toOpen(answer.question, now()));
-      else if (answer.data.needs_consent === false) state.set({ status: "direct" });
-      else throw new CallFailed("refused", "The server sent no question.");
+      else state.set({ status: "direct", isAskedElsewhere: answer.data.needs_consent !== false });
     } catch (error) {
       state.set({ status: "unasked", error: asFailure(error) });
     }

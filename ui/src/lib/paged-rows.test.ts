@@ -60,3 +60,22 @@ test("a closed list ignores late answers", async () => {
   await settled();
   expect(list.get(3)).toBeUndefined();
 });
+
+test("a page of which the server gives only a part is completed", async () => {
+  const asked: [number, number][] = [];
+  const list = new PagedRows<number>(async (offset, limit) => {
+    asked.push([offset, limit]);
+    return { total: 150, rows: Array.from({ length: Math.min(40, limit, 150 - offset) }, (_, index) => offset + index) };
+  }, 100);
+  list.want(0, 150);
+  await settled();
+  await settled();
+  expect(asked.sort((a, b) => a[0] - b[0])).toEqual([
+    [0, 100],
+    [40, 60],
+    [80, 20],
+    [100, 100],
+    [140, 60],
+  ]);
+  expect([list.get(99), list.get(149)]).toEqual([99, 149]);
+});

@@ -67,11 +67,7 @@ export class PagedRows<T> {
     this.asked.add(page);
     this.running++;
     try {
-      const offset = page * this.pageSize;
-      const { total, rows } = await this.load(offset, this.pageSize, this.aborter.signal);
-      if (this.aborter.signal.aborted) return;
-      rows.forEach((row, index) => this.rows.set(offset + index, row));
-      this.update({ status: "ready", total });
+      await this.fillPage(page);
     } catch (error) {
       this.asked.delete(page);
       if (isAborted(error) || this.aborter.signal.aborted) return;
@@ -80,6 +76,20 @@ export class PagedRows<T> {
       this.running--;
     }
     this.next();
+  }
+
+  /** Load the rows of a page that are not there. The server may give fewer than asked for, if they are long. */
+  private async fillPage(page: number): Promise<void> {
+    const end = (page + 1) * this.pageSize;
+    let at = page * this.pageSize;
+    while (this.rows.has(at)) at++;
+    while (at < end) {
+      const { total, rows } = await this.load(at, end - at, this.aborter.signal);
+      if (this.aborter.signal.aborted) return;
+      for (const row of rows) this.rows.set(at++, row);
+      this.update({ status: "ready", total });
+      if (!rows.length || at >= total) return;
+    }
   }
 
   private update(changes: Partial<PagedState>): void {

@@ -7,6 +7,7 @@ import {
   heightOf,
   linesOf,
   planArguments,
+  readRow,
   type PlanRow,
   remarksOf,
   summarizeCounts,
@@ -81,5 +82,17 @@ describe("linesOf", () => {
   test("a row is as high as its lines, and one line at least", () => {
     expect(heightOf(rowOf({}))).toBe(34);
     expect(heightOf(rowOf({ changes: [change("a"), change("b")] }))).toBe(54);
+  });
+});
+
+test("what the server leaves out of a row is null", () => {
+  const changes = [{ field: "email", after: "a@example.no" }] as unknown as PlanRow["changes"];
+  expect(readRow({ name: "Kari", action: "add", changes })).toEqual({
+    row: null,
+    id: null,
+    name: "Kari",
+    action: "add",
+    changes: [{ field: "email", before: null, after: "a@example.no" }],
+    notes: [],
   });
 });

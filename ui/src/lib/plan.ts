@@ -11,6 +11,16 @@ export interface PlanRow {
   notes: readonly string[];
 }
 
+/** Return a row as the server sends it, with null for what it leaves out. */
+export function readRow(raw: Partial<PlanRow>): PlanRow {
+  const changes = (raw.changes ?? []).map((change) => ({
+    field: change.field,
+    before: change.before ?? null,
+    after: change.after ?? null,
+  }));
+  return { row: raw.row ?? null, id: raw.id ?? null, name: raw.name ?? "", action: raw.action ?? "", changes, notes: raw.notes ?? [] };
+}
+
 /** Which rows are shown. */
 export type Show = "all" | "changes" | "attention";
 
@@ -139,7 +149,9 @@ export function remarksOf(answer: Fields, format: Format): Remark[] {
 export function subtitleOf(answer: Fields, args: Fields): string {
   const source = [args["path"], answer["understood_as"]].filter(isText);
   const region = answer["region"];
-  return [...source, ...(isText(region) ? [`numbers: ${region}`] : [])].join(" · ");
+  if (!isText(region)) return source.join(" · ");
+  const country = region.startsWith("none") ? "no default country for numbers" : `country of numbers: ${region}`;
+  return [...source, country].join(" · ");
 }
 
 /** Return what happened in a merge as remarks. */

@@ -107,6 +107,7 @@ export function DecisionButtons(props: DecisionButtonsProps) {
   return (
     <div class="buttons decision">
       {state.status === "open" && <TimeLeft decision={decision} />}
+      {state.status === "direct" && state.isAskedElsewhere && <span class="muted">Consent is asked for elsewhere.</span>}
       <span class="spacer" />
       <Button buttonRef={keepButton} onClick={refuse} busy={deciding?.agree === false} disabled={deciding?.agree === true}>
         {keep}

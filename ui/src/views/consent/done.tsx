@@ -28,7 +28,8 @@ export function summarizeForModel(tool: string, answer: Fields): string {
   const records = answer["records"];
   if (!Array.isArray(records)) return "";
   const noun = records.length === 1 ? "record" : "records";
-  return `${records.length} ${noun} ${tool === "gdpr_delete_contact" ? "erased" : "changed"}`;
+  const verb = tool === "gdpr_delete_contact" ? "erased" : tool.startsWith("delete") ? "deleted" : "changed";
+  return `${records.length} ${noun} ${verb}`;
 }
 
 const TITLES: Readonly<Record<string, string>> = {

@@ -36,6 +36,12 @@ export function ContactCard({ row, onClose, onSaved, onAddToGroup, onDelete }: C
   const isCurrent = state.value?.id === row.id;
   const contact = isCurrent && state.value ? state.value : row;
   const isReady = state.status === "ready" && isCurrent;
+  const wasEditing = useRef(false);
+  const editButton = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (wasEditing.current && !isEditing) editButton.current?.focus();
+    wasEditing.current = isEditing;
+  }, [isEditing]);
   const saved = (notes: readonly string[]) => {
     setIsEditing(false);
     setRemarks(notes);
@@ -54,7 +60,7 @@ export function ContactCard({ row, onClose, onSaved, onAddToGroup, onDelete }: C
         </div>
         {!isEditing && (
           <div class="view-actions">
-            <Button small icon="edit" disabled={!isReady} onClick={() => setIsEditing(true)}>
+            <Button small icon="edit" buttonRef={editButton} disabled={!isReady} onClick={() => setIsEditing(true)}>
               Edit
             </Button>
             <Button small icon="group" onClick={() => onAddToGroup(contact)}>

@@ -28,7 +28,7 @@ export function ContactForm({ contact, onCancel, onSaved }: FormProps) {
   const [isSaving, setIsSaving] = useState(false);
   const [error, setError] = useState<CallFailed | null>(null);
   const [call, setCall] = useState<DecisionCall | null>(null);
-  const form = useRef<HTMLFormElement>(null);
+  const form = useRef<HTMLDivElement>(null);
   useEffect(() => form.current?.querySelector<HTMLInputElement>("input.input")?.focus({ preventScroll: true }), []);
   const changes = changesOf(contact, draft);
   const fault = faultOf(draft);
@@ -43,54 +43,61 @@ export function ContactForm({ contact, onCancel, onSaved }: FormProps) {
     try {
       const answer = await host.call(tool, args);
       if (answer.question) setCall({ tool, arguments: args, question: answer.question });
-      else finish(answer);
+      else {
+        void host.tell(`In the panel, the person ${contact ? `changed the contact ${contact.id}` : "created a contact"}.`);
+        finish(answer);
+      }
     } catch (failure) {
       setError(asFailure(failure));
     } finally {
       setIsSaving(false);
     }
   };
-  const submit = (event: Event) => {
-    event.preventDefault();
+  const submit = () => {
     if (changes.length && !fault && !isSaving) void save(false);
   };
   const press = (event: KeyboardEvent) => {
-    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (event.key === "Enter" && event.target instanceof HTMLInputElement) submit();
+    else if (event.key === "Escape") onCancel();
+    else return;
+    event.preventDefault();
     event.stopPropagation();
-    onCancel();
   };
   return (
-    <form ref={form} class="form" onSubmit={submit} onKeyDown={press} noValidate autocomplete="off">
-      <div class="pad scroll stack">
-        {!contact && <Segments label="Type" options={TYPES} value={draft.type} onChange={set("type")} />}
-        <div class="form-grid">
-          <Field label="Name" value={draft.name} onInput={set("name")} />
-          <Field label="Company" value={draft.company_name} onInput={set("company_name")} />
-          <Field label="Phone" value={draft.phone_number} onInput={set("phone_number")} placeholder="+47 …" />
-          <Field label="E-mail" value={draft.email} onInput={set("email")} />
-          <Field label="Tags, separated by commas" value={draft.tags} onInput={set("tags")} isWide />
-          <Field label="Notes" value={draft.notes} onInput={set("notes")} isWide isLong />
+    <>
+      {/* No form element: hosts show the panel in a sandbox that blocks forms. */}
+      <div ref={form} class="form" role="form" aria-label={contact ? "Edit the contact" : "New contact"} onKeyDown={press}>
+        <div class="pad scroll stack">
+          {!contact && <Segments label="Type" options={TYPES} value={draft.type} onChange={set("type")} />}
+          <div class="form-grid">
+            <Field label="Name" value={draft.name} onInput={set("name")} />
+            <Field label="Company" value={draft.company_name} onInput={set("company_name")} />
+            <Field label="Phone" value={draft.phone_number} onInput={set("phone_number")} placeholder="+47 …" />
+            <Field label="E-mail" value={draft.email} onInput={set("email")} />
+            <Field label="Tags, separated by commas" value={draft.tags} onInput={set("tags")} isWide />
+            <Field label="Notes" value={draft.notes} onInput={set("notes")} isWide isLong />
+          </div>
+          {error && <SaveError error={error} onCreate={() => void save(true)} />}
         </div>
-        {error && <SaveError error={error} onCreate={() => void save(true)} />}
-      </div>
-      <div class="footer">
-        <div class="pending-changes" aria-live="polite">
-          {fault && changes.length > 0 ? (
-            <span class="row-note">{fault}</span>
-          ) : contact && changes.length > 0 ? (
-            changes.map((change) => (
-              <div key={change.field} class="line truncate">
-                <ChangeLine {...change} />
-              </div>
-            ))
-          ) : (
-            <span class="muted">{contact ? "No changes yet" : ""}</span>
-          )}
+        <div class="footer">
+          <div class="pending-changes" aria-live="polite">
+            {fault && changes.length > 0 ? (
+              <span class="row-note">{fault}</span>
+            ) : contact && changes.length > 0 ? (
+              changes.map((change) => (
+                <div key={change.field} class="line truncate">
+                  <ChangeLine {...change} />
+                </div>
+              ))
+            ) : (
+              <span class="muted">{contact ? "No changes yet" : ""}</span>
+            )}
+          </div>
+          <Button onClick={onCancel}>Cancel</Button>
+          <Button tone="primary" onClick={submit} busy={isSaving} disabled={!changes.length || Boolean(fault)}>
+            {contact ? "Save" : "Create"}
+          </Button>
         </div>
-        <Button onClick={onCancel}>Cancel</Button>
-        <Button type="submit" tone="primary" busy={isSaving} disabled={!changes.length || Boolean(fault)}>
-          {contact ? "Save" : "Create"}
-        </Button>
       </div>
       {call && (
         <ConsentDialog
@@ -102,7 +109,7 @@ export function ContactForm({ contact, onCancel, onSaved }: FormProps) {
           onDone={finish}
         />
       )}
-    </form>
+    </>
   );
 }
 

@@ -38,7 +38,10 @@ export function GroupDialog({ contacts, groups, onClose, onDone }: GroupDialogPr
     try {
       const answer = await host.call("add_group_members", args);
       if (answer.question) setCall({ tool: "add_group_members", arguments: args, question: answer.question });
-      else finish(answer);
+      else {
+        void host.tell(`In the panel, the person added contacts to the group ${groupId}: ${args.contact_ids.join(", ")}.`);
+        finish(answer);
+      }
     } catch (failure) {
       setError(asFailure(failure));
     } finally {

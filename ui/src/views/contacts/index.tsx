@@ -58,6 +58,7 @@ function Contacts({ launchArguments }: { launchArguments: Record<string, unknown
   const change = (changes: Partial<Filters>) => {
     setFilters((before) => ({ ...before, ...changes }));
     setPage(1);
+    setMessage("");
   };
   const focusList = () => root.current?.querySelector<HTMLElement>(".grid")?.focus();
   const closePane = () => {

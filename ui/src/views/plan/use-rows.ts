@@ -1,7 +1,7 @@
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { useHost, useStore } from "../../app/host";
 import { PagedRows, type PagedState } from "../../lib/paged-rows";
-import { heightOf, LINE_HEIGHT_PX, type PlanRow, ROW_PADDING_PX, type Show } from "../../lib/plan";
+import { heightOf, LINE_HEIGHT_PX, type PlanRow, readRow, ROW_PADDING_PX, type Show } from "../../lib/plan";
 import { RowHeights } from "../../lib/row-heights";
 import type { Plan } from "./use-plan";
 
@@ -10,13 +10,26 @@ const PAGE_SIZE = 200;
 interface PlanPage {
   plan?: string;
   total: number;
-  rows: PlanRow[];
+  rows: Partial<PlanRow>[];
+  /** Rows that change something, and rows that a person should look at. */
+  changes?: number;
+  attention?: number;
+  /** Further rows, which are too many to list. */
+  not_listed?: number;
+}
+
+/** Counts of all rows, whichever are shown. */
+export interface RowCounts {
+  changes?: number;
+  attention?: number;
+  notListed: number;
 }
 
 interface PlanRows {
   rows: PagedRows<PlanRow>;
   state: PagedState;
   heights: RowHeights;
+  counts: RowCounts;
 }
 
 /**
@@ -26,13 +39,19 @@ interface PlanRows {
  */
 export function usePlanRows(plan: Plan, show: Show, onOther: () => void): PlanRows {
   const host = useHost();
+  const [counts, setCounts] = useState<RowCounts>({ notListed: 0 });
   const rows = useMemo(
     () =>
       new PagedRows<PlanRow>(async (offset, limit, signal) => {
         const args = { tool: plan.tool, arguments: plan.arguments, offset, limit, show };
         const { data } = await host.call<PlanPage>("list_plan_rows", args, { signal });
         if (plan.fingerprint && data.plan && data.plan !== plan.fingerprint) onOther();
-        return data;
+        setCounts({
+          notListed: data.not_listed ?? 0,
+          ...(data.changes !== undefined && { changes: data.changes }),
+          ...(data.attention !== undefined && { attention: data.attention }),
+        });
+        return { total: data.total, rows: data.rows.map(readRow) };
       }, PAGE_SIZE),
     [host, plan.tool, plan.arguments, plan.fingerprint, show],
   );
@@ -48,5 +67,5 @@ export function usePlanRows(plan: Plan, show: Show, onOther: () => void): PlanRo
       if (row) heights.set(index, heightOf(row));
     }
   }, [rows, heights, state.version]);
-  return { rows, state, heights };
+  return { rows, state, heights, counts };
 }
