@@ -139,7 +139,8 @@ function Field({ label, value, onInput, placeholder, isWide = false, isLong = fa
 
 function SaveError({ error, onCreate }: { error: CallFailed; onCreate: () => void }) {
   if (error.code === "duplicate") {
-    return <ErrorNote title="This contact exists already" message={error.message} onRetry={onCreate} retryLabel="Create anyway" />;
+    const advice = "Create another one only if they are two different people.";
+    return <ErrorNote title="Such a contact exists already" message={advice} onRetry={onCreate} retryLabel="Create anyway" />;
   }
   const title = error.kind === "unreachable" ? "It is not known whether this was saved" : "This was not saved";
   return <ErrorNote title={title} message={error.message} />;

@@ -4,7 +4,6 @@ import { type Launch, useHostState, useLaunch } from "../../app/host";
 import { type DecisionCall, useDecision } from "../../components/consent";
 import { Note, Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
-import type { Fields } from "../../lib/answer";
 import { applyArguments, countsOf, remarksOf, sizeOf, subtitleOf, summarizeCounts } from "../../lib/plan";
 import { Decide, PlanError } from "./decide";
 import { Result } from "./result";
@@ -51,7 +50,7 @@ function Launched({ launch, tool }: { launch: Launch & { status: "done" }; tool:
   const { plan } = state;
   if (!plan) return <Skeleton rows={6} label="Planning" />;
   const isPlan = plan.answer["applied"] === false || plan.question !== null || plan.tool === "merge_contacts";
-  if (isPlan && !isMerged(plan.answer)) return <PlanPanel key={keyOf(plan)} plan={plan} state={state} />;
+  if (isPlan && !isMerged(plan)) return <PlanPanel key={keyOf(plan)} plan={plan} state={state} />;
   if (plan.answer["done"] === false) return <Message title="Nothing was changed" text={String(plan.answer["reason"] ?? "")} />;
   if (typeof plan.answer["upload"] === "string" && sizeOf(plan.answer) === null) {
     return <Message title="Waiting for the file" text="The assistant has a link to send the file to. The plan is shown when the file has arrived." />;
@@ -69,8 +68,8 @@ function keyOf(plan: Plan): string {
   return `${plan.fingerprint} ${plan.question?.secret ?? ""}`;
 }
 
-function isMerged(answer: Fields): boolean {
-  return "merged" in answer || "deleted" in answer;
+function isMerged({ tool, answer }: Plan): boolean {
+  return tool === "merge_contacts" && ("merged" in answer || "deleted" in answer);
 }
 
 function PlanPanel({ plan, state }: { plan: Plan; state: PlanState }) {
