@@ -1,10 +1,11 @@
 """`contacts-mcp open`: a server for the console of the person at this computer, which ends when no page is open."""
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 from starlette.types import ASGIApp
@@ -26,7 +27,7 @@ IDLE_SECONDS = 10 * 60.0
 _RATE = 12_000
 """Calls a minute. A person's pages send several for one click, and a list asks while they scroll."""
 
-OnStart = Callable[[str], Awaitable[None]]
+OnStart = Callable[[str], Coroutine[Any, Any, None]]
 """Gets the address by which a browser gets in, once, when the server takes requests."""
 
 
