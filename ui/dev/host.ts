@@ -1,16 +1,22 @@
 import { AppBridge, type McpUiHostContext, PostMessageTransport } from "@modelcontextprotocol/ext-apps/app-bridge";
 import panel from "../../src/contacts_mcp/panel/panel.html?raw";
 import { FakeServer } from "./fake-server";
-import { SCENES } from "./scenes";
+import { type Scene, SCENES } from "./scenes";
 
 /*
  * A host for trying the panels: index.html?scene=NAME&theme=dark&mode=fullscreen&delay=MILLISECONDS&fail=TOOL
+ * With a function `callServer(tool, arguments)` in the window, which a test can put there, a real server answers; then
+ * `view`, `tool` and `arguments` (JSON) replace `scene`.
  * The view runs in a sandbox with an opaque origin and the strictest content policy, as in the hosts.
  */
 const CONTENT_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
 const parameters = new URLSearchParams(location.search);
-const scene = SCENES[parameters.get("scene") ?? "contacts"];
+const remote = (window as { callServer?: (tool: string, args: object) => Promise<object> }).callServer;
+const given = parameters.get("tool");
+const scene: Scene | undefined = given
+  ? { view: parameters.get("view") ?? "consent", tool: given, arguments: JSON.parse(parameters.get("arguments") ?? "{}") }
+  : SCENES[parameters.get("scene") ?? "contacts"];
 if (!scene) throw new Error(`no such scene; there are ${Object.keys(SCENES).join(", ")}`);
 const theme = parameters.get("theme") === "dark" ? "dark" : "light";
 const mode = parameters.get("mode") === "fullscreen" ? "fullscreen" : "inline";
@@ -37,7 +43,8 @@ const bridge = new AppBridge(
 
 bridge.oncalltool = async (params) => {
   write(`call ${params.name}`);
-  return (await server.call(params.name, params.arguments ?? {})) as never;
+  const args = params.arguments ?? {};
+  return (await (remote ? remote(params.name, args) : server.call(params.name, args))) as never;
 };
 bridge.onsizechange = ({ height }) => {
   if (height) frame.style.height = `${height}px`;
@@ -62,7 +69,7 @@ bridge.onrequestdisplaymode = async (params) => {
 bridge.oninitialized = async () => {
   await bridge.sendToolInput({ arguments: scene.arguments });
   if (scene.pending) return;
-  await bridge.sendToolResult((await server.open(scene)) as never);
+  await bridge.sendToolResult((await (remote ? remote(scene.tool, scene.arguments) : server.open(scene))) as never);
 };
 
 const policy = `<meta http-equiv="Content-Security-Policy" content="${CONTENT_POLICY}">`;

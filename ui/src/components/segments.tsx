@@ -31,7 +31,7 @@ export function Segments<T extends string>({ label, options, value, onChange }: 
           tabIndex={option.value === value ? 0 : -1}
           onClick={() => onChange(option.value)}
         >
-          {option.text}
+          {option.text}{" "}
           {option.count !== undefined && <span class="segment-count">{option.count}</span>}
         </button>
       ))}

@@ -149,7 +149,9 @@ export function remarksOf(answer: Fields, format: Format): Remark[] {
 export function subtitleOf(answer: Fields, args: Fields): string {
   const source = [args["path"], answer["understood_as"]].filter(isText);
   const region = answer["region"];
-  return [...source, ...(isText(region) ? [`numbers: ${region}`] : [])].join(" · ");
+  if (!isText(region)) return source.join(" · ");
+  const country = region.startsWith("none") ? "no default country for numbers" : `country of numbers: ${region}`;
+  return [...source, country].join(" · ");
 }
 
 /** Return what happened in a merge as remarks. */

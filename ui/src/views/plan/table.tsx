@@ -35,7 +35,7 @@ export function PlanTable({ plan, onOther }: { plan: Plan; onOther: () => void }
       <div class="toolbar">
         <Segments label="Rows to show" options={options} value={show} onChange={setShow} />
         <span class="spacer" />
-        <span class="muted" role="status">
+        <span class="muted row-count" role="status">
           {state.status !== "loading" && format.count(state.total, "row")}
           {counts.notListed > 0 && `; ${format.number(counts.notListed)} more are not listed`}
         </span>
@@ -48,17 +48,19 @@ export function PlanTable({ plan, onOther }: { plan: Plan; onOther: () => void }
       {state.status === "loading" && <Skeleton rows={6} label="Loading the rows" />}
       {state.status === "ready" && state.total === 0 && <Empty title={EMPTY[show]} />}
       {state.total > 0 && (
-        <VirtualGrid
-          label="Rows of the plan"
-          columns={[...(hasNumbers ? ["Row"] : []), "Contact", "Action", "Changes"]}
-          template={`${hasNumbers ? "56px " : ""}minmax(120px, 1fr) 92px minmax(0, 2.4fr)`}
-          heights={heights}
-          version={state.version}
-          itemAt={(index) => rows.get(index)}
-          renderRow={(index) => <Cells row={rows.get(index)} hasNumber={hasNumbers} />}
-          onRange={load}
-          onOpen={(index) => setOpen(rows.get(index) ?? null)}
-        />
+        <div class={hasNumbers ? "list plan-rows numbered" : "list plan-rows"}>
+          <VirtualGrid
+            label="Rows of the plan"
+            columns={[...(hasNumbers ? ["Row"] : []), "Contact", "Action", "Changes"]}
+            template="var(--plan-columns)"
+            heights={heights}
+            version={state.version}
+            itemAt={(index) => rows.get(index)}
+            renderRow={(index) => <Cells row={rows.get(index)} hasNumber={hasNumbers} />}
+            onRange={load}
+            onOpen={(index) => setOpen(rows.get(index) ?? null)}
+          />
+        </div>
       )}
       {open && <RowDialog row={open} onClose={() => setOpen(null)} />}
     </>
