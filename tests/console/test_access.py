@@ -1,5 +1,6 @@
 """Who reaches the console of this computer: its own page in the window that the command opened, and nothing else."""
 
+import signal
 from pathlib import Path
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from console.conftest import Start
 from console.pages import CONSOLE_TOOLS, PORT, Computer, Page, result_of
 from contacts_mcp.console._loopback import BOOTSTRAP_SECONDS
+from support.processes import wait_until
 from support.raw_hosts import CONTENT, modern, routing
 
 
@@ -153,7 +155,7 @@ async def test_cookie_has_a_name_and_a_path_that_no_other_port_knows(start: Star
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
-        {"Sec-Fetch-Site": None},
+        {"Sec-Fetch-Site": None, "Origin": None},
         {"X-Contacts-Console": None},
         {"X-Contacts-Console": "0"},
     ],
@@ -167,6 +169,12 @@ async def test_request_of_another_page_is_refused_even_with_the_cookie(
 
     assert answer.status_code == 403
     assert (await page.call("list_contacts"))["total"] == 0
+
+
+async def test_browser_that_sends_no_fetch_metadata_is_known_by_its_origin(computer: Computer) -> None:
+    page = await computer.enter()
+
+    assert (await page.send("tools/list", {"Sec-Fetch-Site": None})).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["logout", "alive"])
@@ -208,6 +216,19 @@ async def test_use_of_the_page_keeps_the_server_running(computer: Computer) -> N
 
     assert alive.status_code == 204
     assert computer.console.idle_seconds == 0
+
+
+async def test_server_ends_when_no_page_was_open_for_a_while(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[int] = []
+    monkeypatch.setattr("contacts_mcp.app._open.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("contacts_mcp.app._open.signal.raise_signal", raised.append)
+    computer = await start()
+    await computer.enter()
+    assert raised == []
+
+    computer.clock.now += 1
+    await wait_until(lambda: raised)
+    assert raised == [signal.SIGINT]
 
 
 async def test_read_only_console_can_neither_write_nor_decide(start: Start) -> None:

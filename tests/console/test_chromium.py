@@ -11,6 +11,7 @@ import anyio.to_thread
 import pytest
 
 from approval_page.test_processes import StdioModel
+from console.pages import CONSOLE_TOOLS
 from support.chromium import chromium, needs_chromium
 from support.fake_browser import FakeBrowser
 from support.hosts import enter_in_one_task
@@ -199,6 +200,25 @@ async def test_frame_has_no_origin_and_reaches_neither_the_page_nor_the_server(w
         assert await frame.evaluate(attempt) == "SecurityError", forbidden
     outcome = await frame.evaluate("fetch(location.href.replace(/view.*/, 'mcp')).then(() => 'sent', () => 'blocked')")
     assert outcome == "blocked"
+
+
+async def test_frame_cannot_call_the_tools_of_the_console(window: "Page") -> None:
+    """The page passes on what a view asks of its host, but not these."""
+    await window.get_by_role("link", name="Duplicates").click()
+    element = await window.locator("iframe").element_handle()
+    assert element
+    frame = await element.content_frame()
+    assert frame
+    await frame.wait_for_url(re.compile(r"/view/duplicates\.html$"))
+    ask = """(tool) => new Promise((resolve) => {
+      addEventListener("message", ({ data }) => data.id === tool && resolve(JSON.stringify(data)));
+      const params = { name: tool, arguments: {} };
+      parent.postMessage({ jsonrpc: "2.0", id: tool, method: "tools/call", params }, "*");
+    })"""
+
+    assert '"groups":[]' in await frame.evaluate(ask, "list_contact_groups")
+    for tool in sorted(CONSOLE_TOOLS):
+        assert "a view cannot call this tool" in await frame.evaluate(ask, tool)
 
 
 async def test_page_of_another_port_neither_sends_nor_reads_anything(opened: OpenConsole, window: "Page") -> None:

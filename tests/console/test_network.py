@@ -10,6 +10,7 @@ import pytest
 
 from console.pages import CONSOLE_TOOLS, Page, result_of, running
 from contacts_mcp.app import build_network_app
+from contacts_mcp.server import Ways
 from contacts_mcp.settings import load_settings
 from network.servers import TenantsApi, api_here, key_of, mark_of
 from support.hosts import enter_in_one_task
@@ -20,6 +21,7 @@ from transports.http.login_issuer import CLIENT_ID, CLIENT_SECRET, LoginIssuer
 OLAS, KARIS = key_of(mark_of(1)), key_of(mark_of(2))
 HOST = "contacts.example.com"
 PUBLIC = f"https://{HOST}"
+URLS = {"elicitation": {"url": {}}}
 
 
 @pytest.fixture
@@ -47,9 +49,9 @@ class Server:
         return Page(client, shown.url.path)
 
     async def call_as_a_program(self, method: str, headers: dict[str, str], **params: Any) -> httpx.Response:
-        """What a host sends to /mcp."""
+        """What a host sends to /mcp, which opens addresses for its person."""
         sent = dict(CONTENT) | dict(routing(method, params.get("name"))) | headers
-        return await self.browser().post("/mcp", json=modern(1, method, **params), headers=sent)
+        return await self.browser().post("/mcp", json=modern(1, method, URLS, **params), headers=sent)
 
 
 @asynccontextmanager
@@ -116,6 +118,26 @@ async def test_program_can_neither_list_nor_call_the_tools_of_the_console(api: T
                 assert result_of(answer)["content"][0]["text"].startswith(f"unknown_tool: {tool} ")
         sealed = "; ".join(f"{name}={value}" for name, value in page.client.cookies.items())
         assert (await server.call_as_a_program("tools/list", {"Cookie": sealed})).status_code == 401
+
+
+async def test_person_decides_on_the_calls_of_their_own_assistant_only(
+    api: TenantsApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contacts_mcp.app._server.Ways", lambda *args, **more: Ways(*args, **more, hold_seconds=0.05))
+    async with server_with_keys(api, tmp_path) as server:
+        ola, kari = await server.log_in(OLAS), await server.log_in(KARIS)
+        contact = {"contact_id": (await ola.call("create_contact", name="Ola Nordmann"))["id"]}
+        deletion = {"name": "delete_contact", "arguments": contact}
+        await server.call_as_a_program("tools/call", {"X-API-Key": OLAS}, **deletion)
+
+        assert (await kari.call("list_approvals"))["approvals"] == []
+        (waiting,) = (await ola.call("list_approvals"))["approvals"]
+        assert (await kari.error("decide_approval", id=waiting["id"], agree=True)).startswith("not_found")
+        await ola.call("decide_approval", id=waiting["id"], agree=True)
+
+        opened = {"inputResponses": {"confirm": {"action": "accept"}}, "requestState": "page"}
+        done = await server.call_as_a_program("tools/call", {"X-API-Key": OLAS}, **deletion, **opened)
+        assert result_of(done)["structuredContent"]["consent"] == "person"
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://app.example.com"}, {"Sec-Fetch-Site": "cross-site"}])

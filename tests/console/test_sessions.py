@@ -24,7 +24,7 @@ OLA = Caller("ola")
 
 
 class Login:
-    async def log_in(self, _request: Request, _form: object) -> Caller:
+    async def log_in(self, request: Request, form: object) -> Caller:
         return OLA
 
 

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from glob import glob
+from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -87,7 +88,7 @@ def read_lines(paths: Sequence[Path], after: int = 0) -> Iterator[TrailLine]:
     Files that end before record `after` are skipped, and so is a line that is half written. Raises OSError.
     """
     parts = find_parts(paths)
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
+    for part, following in zip_longest(parts, parts[1:]):
         if not (after and following and part.first < following.first <= after + 1):
             yield from _read_part(part, paths)
 

@@ -1,7 +1,7 @@
 """Lets the MCP messages of the console's page in: by the session's cookie, and only from that page.
 
 The cookie alone proves nothing about the sender, because a browser sends it with requests of other pages as well. So a
-request also has to come from a page of this origin, by what the browser says (Sec-Fetch-Site and Origin, which no page
+request also has to come from a page of this origin, by what the browser says (Origin and Sec-Fetch-Site, which no page
 can set) and by a header that no other origin can send without asking first, which is never allowed.
 """
 
@@ -71,9 +71,8 @@ def require_session(scope: Scope, sessions: Sessions) -> Session:
 def _is_of_page(connection: HTTPConnection, method: str) -> bool:
     headers = connection.headers
     own = f"{scheme_of(connection)}://{headers.get('host', '')}"
-    origins = headers.getlist("origin")
-    return (
-        headers.getlist("sec-fetch-site") == ["same-origin"]
-        and headers.getlist(CSRF_HEADER) == [_CSRF_VALUE]
-        and (origins == [own] or (method == "GET" and not origins))  # browsers send none with a GET of their own origin
-    )
+    origins, sites = headers.getlist("origin"), headers.getlist("sec-fetch-site")
+    if headers.getlist(CSRF_HEADER) != [_CSRF_VALUE] or sites not in ([], ["same-origin"]):
+        return False
+    # Browsers send no Origin with a GET of their own origin, and older ones no Sec-Fetch-Site: one of the two is there.
+    return origins == [own] or (method == "GET" and not origins and bool(sites))

@@ -92,8 +92,8 @@ class TrailTools:
         def read(path: Path) -> list[AuditRecord]:
             return read_before(path, invalid.append, arguments.before or None, arguments.limit + 1, wanted.includes)
 
-        nothing: list[AuditRecord] = []
-        found = await self._in_thread(read, nothing)
+        none: list[AuditRecord] = []
+        found = await self._in_thread(read, none)
         shown = found[: arguments.limit]
         following = shown[-1]["seq"] if len(found) > len(shown) else None
         return TrailPage(
