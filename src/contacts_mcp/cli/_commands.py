@@ -16,7 +16,7 @@ from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._command_line import CommandLine
 from contacts_mcp.cli._directory import directory_cli
 from contacts_mcp.cli._keys import keys_cli
-from contacts_mcp.cli._options import AsJson, clean_option, enable_gc, serve_app
+from contacts_mcp.cli._options import AsJson, Yes, clean_option, enable_gc, serve_app
 from contacts_mcp.cli._output import print_line, print_result, safe_output
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
@@ -49,7 +49,6 @@ cli = CommandLine(
     name="contacts-mcp",
     cls=_Commands,
     help="An MCP server for the WAYSCloud Contacts API, with an embedded directory for working without an account.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # its colors would be escaped like any other control sequence
 )
@@ -69,6 +68,12 @@ ReadOnly = Annotated[
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
 Mode = Annotated[
     GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")
+]
+ExcludeTools = Annotated[
+    str | None, typer.Option(help="Tools that are neither listed nor run, such as gdpr_delete_contact.")
+]
+Profile = Annotated[
+    str | None, typer.Option(help="One of several accounts, with its own settings and key, such as work.")
 ]
 Confirm = Annotated[str | None, typer.Option(help="Further tools that need consent, such as update_contact.")]
 Files = Annotated[
@@ -125,14 +130,23 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"contacts-mcp {__version__}")
+        import platform
+
+        system = f"{platform.system()} {platform.machine()}"
+        typer.echo(f"contacts-mcp {__version__} (Python {platform.python_version()}, {system})")
         raise typer.Exit
 
 
 @cli.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version, and those of Python and the system.",
+            callback=_show_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """An MCP server for the WAYSCloud Contacts API."""
@@ -154,10 +168,12 @@ def serve(
     files: Files = None,
     read_only: ReadOnly = None,
     tools: Tools = None,
+    exclude_tools: ExcludeTools = None,
     guard: Mode = None,
     confirm: Confirm = None,
     audit: Audit = None,
     default_region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Serve one MCP host over stdio, or a team over the network."""
     network = {"auth": auth, "public_host": public_host or None, "allow_origin": allow_origin or None}
@@ -169,10 +185,12 @@ def serve(
         files=files,
         read_only=read_only,
         tools=tools,
+        exclude_tools=exclude_tools,
         guard=guard,
         confirm=confirm,
         audit=audit,
         default_region=default_region,
+        profile=profile,
     )
     if transport is Transport.STDIO:
         _serve_stdio(settings)
@@ -247,6 +265,81 @@ def doctor(
         settings = load_settings(directory=directory, audit=audit)
         raise typer.Exit(examine_host(settings, host, as_json=as_json))
     raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home(), as_json=as_json))
+
+
+def _complete_host(incomplete: str) -> list[str]:
+    """Complete the name of a host, for shells."""
+    from contacts_mcp.install import INSTALL_HOSTS
+
+    return [name for name in INSTALL_HOSTS if name.startswith(incomplete)]
+
+
+Force = Annotated[bool, typer.Option("--force", help="Replace an entry of the same name that starts another program.")]
+YesToAll = Annotated[bool, typer.Option("--yes", help="Ask nothing. Without a key, use an embedded directory.")]
+Account = Annotated[
+    str,
+    typer.Option(
+        envvar="CONTACTS_MCP_PROFILE",
+        show_envvar=False,
+        help="One of several accounts, such as work; each has its own entry.",
+    ),
+]
+
+
+@cli.command()
+def install(
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="HOST", autocompletion=_complete_host, help="Such as claude-desktop. Default: all that are found."
+        ),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="WAYSCloud key; - reads it from standard input. It goes into the keychain.")
+    ] = None,
+    directory: Annotated[
+        str | None,
+        typer.Option(callback=clean_option, help="Use the directory in this file or postgresql:// database."),
+    ] = None,
+    files: Files = None,
+    default_region: Region = None,
+    profile: Account = "default",
+    yes: YesToAll = False,
+    force: Force = False,
+    show: Annotated[
+        bool, typer.Option("--print", help="Print the entry for another host, and change no host's file.")
+    ] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the hosts, and where the server is installed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list, print JSON.")] = False,
+) -> None:
+    """Put the server into the files of hosts, such as Claude Desktop.
+
+    It shows what changes and asks before it writes. A key goes into the keychain of the system, or into the user's own
+    config.toml if there is none.
+    """
+    from contacts_mcp.cli._install import Wishes, list_hosts, print_entry, read_key_option, run_install
+
+    if listed:
+        raise typer.Exit(list_hosts(profile, as_json=as_json))
+    wishes = Wishes(profile, read_key_option(key), directory, files, default_region, yes=yes, force=force)
+    raise typer.Exit((print_entry if show else run_install)(hosts or [], wishes))
+
+
+@cli.command()
+def uninstall(
+    hosts: Annotated[list[str], typer.Argument(metavar="HOST", autocompletion=_complete_host, help="Such as cursor.")],
+    profile: Account = "default",
+    yes: Yes = False,
+    force: Force = False,
+    forget_key: Annotated[bool, typer.Option("--forget-key", help="Also delete the key of the profile.")] = False,
+) -> None:
+    """Remove the server from the files of hosts.
+
+    A file in which nothing else has changed is restored to what it was, byte for byte.
+    """
+    from contacts_mcp.cli._install import Wishes, run_uninstall
+
+    raise typer.Exit(run_uninstall(hosts, Wishes(profile, yes=yes, force=force), forget_key=forget_key))
 
 
 @cli.command()

@@ -24,12 +24,12 @@ from contacts_mcp.app import (
 )
 from contacts_mcp.approval_page import has_browser
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
-from contacts_mcp.cli._host_files import find_host_files
 from contacts_mcp.cli._hosts import HOSTS, find_way
 from contacts_mcp.cli._output import print_json, print_line
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import NO_DIRECTORY, UNDO, PostgresServer, list_extensions
 from contacts_mcp.guard import Rung
+from contacts_mcp.install import Places, find_host_files
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import choose_tools
 from contacts_mcp.wording import count, unknown_name
@@ -134,13 +134,15 @@ def _without_missing_folder(settings: Settings) -> Settings:
 
 def _where(home: Path) -> str:
     """Name the hosts' files that may hold a setting."""
-    files = find_host_files(home, Path.cwd())
+    files = find_host_files(Places(home), Path.cwd())
     return f" in the shell, or in the host's file: {', '.join(files)}" if files else ""
 
 
 def _summarize_tools(settings: Settings, *, extensions: bool) -> str:
     total = len(choose_tools(extensions=extensions))
-    chosen = choose_tools(read_only=settings.read_only, only=settings.tools, extensions=extensions)
+    chosen = choose_tools(
+        read_only=settings.read_only, only=settings.tools, exclude=settings.exclude_tools, extensions=extensions
+    )
     if len(chosen) == total:
         return f"all {total}"
     return f"{len(chosen)} of {total}: {', '.join(tool.name for tool in chosen)}"
