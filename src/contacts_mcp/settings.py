@@ -285,7 +285,7 @@ def _read_file(given: Mapping[str, object]) -> ConfigFile | None:
 
 
 def _choose(name: str, given: Mapping[str, object]) -> str | None:
-    """Return a setting from a flag or the environment; None if it is not set, or a reference, which is refused later."""
+    """Return a setting from a flag or the environment; None if it is not set or has a reference."""
     value = given.get(name) or os.environ.get(env_name(name))
     try:
         return clean_setting(name, str(value)) if value else None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -21,7 +22,10 @@ COMMITTED = Path(__file__).parents[2] / "tool_schemas"
 
 
 def test_version_flag_prints_the_package_version(command):
-    assert command("--version").out == f"contacts-mcp {__version__}\n"
+    """And the versions of Python and of the system, which a report of a fault needs."""
+    python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
+
+    assert command("--version").out == f"contacts-mcp {__version__} (Python {python}, {system})\n"
 
 
 def test_commands_and_service_of_a_directory_do_not_import_the_sdk():

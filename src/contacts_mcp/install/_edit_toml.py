@@ -13,6 +13,7 @@ from typing import Any
 
 from contacts_mcp.install._text import InvalidHostFile, TextEdit, apply_edits, line_end, next_line
 
+_PLACE = re.compile(r"(.*) \(at (line \d+, column \d+)\)")
 _ANY_HEADER = re.compile(r"[ \t]*\[")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 _STRINGS = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL)
@@ -53,7 +54,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as exc:
-        raise InvalidHostFile(str(exc)) from None
+        raise InvalidHostFile(_PLACE.sub(r"\2: \1", str(exc)).lower()) from None
     except RecursionError:
         raise InvalidHostFile("its values are nested too deeply") from None
 
