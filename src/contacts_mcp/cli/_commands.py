@@ -252,19 +252,23 @@ def _serve_network(settings: Settings, host: str, port: int) -> None:
 def doctor(
     host: Annotated[
         str | None,
-        typer.Option(help="Only show how a person agrees to a deletion in this host, such as claude-desktop."),
+        typer.Option(help="Start the server as this host does, such as claude-desktop, and show what a person sees."),
     ] = None,
     directory: Directory = None,
     audit: Audit = None,
+    profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is configured, check it, and say what to correct."""
-    from contacts_mcp.cli._doctor import examine, examine_host
-
     if host is not None:
-        settings = load_settings(directory=directory, audit=audit)
-        raise typer.Exit(examine_host(settings, host, as_json=as_json))
-    raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home(), as_json=as_json))
+        from contacts_mcp.cli._doctor_host import examine_host
+
+        settings = load_settings(directory=directory, audit=audit, profile=profile)
+        raise typer.Exit(examine_host(host, settings, Path.home(), as_json=as_json))
+    from contacts_mcp.cli._doctor import examine
+
+    flags = {"directory": directory, "audit": audit, "profile": profile}
+    raise typer.Exit(examine(lambda: load_settings(**flags), Path.home(), as_json=as_json))
 
 
 def _complete_host(incomplete: str) -> list[str]:
