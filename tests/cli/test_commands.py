@@ -61,6 +61,21 @@ def test_doctor_writes_nothing(command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_doctor_shows_where_each_setting_comes_from_and_no_secret(command, tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text(f'api_key = "{API_KEY}"\nrate = 7\n')
+
+    done = command("doctor", "--audit", "stderr", CONTACTS_MCP_CONFIG=str(file), CONTACTS_MCP_EXCLUDE_TOOLS="workflows")
+
+    settings = next(line for line in done.out.splitlines() if line.startswith("✓ settings: "))
+    assert f"CONTACTS_MCP_RATE=7 ({file})" in settings
+    assert f"WAYSCLOUD_API_KEY ({file})" in settings
+    assert "CONTACTS_MCP_EXCLUDE_TOOLS=workflows (environment)" in settings
+    assert "CONTACTS_MCP_AUDIT (command line)" in settings
+    assert "✓ tools: 14 of 22: " in done.out
+    assert "SECRET" not in done.out + done.err
+
+
 def test_doctor_does_not_change_a_file_that_is_no_trail(command, tmp_path):
     notes = tmp_path / "notes.txt"
     notes.write_text("first line\nmy only copy")

@@ -292,11 +292,9 @@ Account = Annotated[
 
 @cli.command()
 def install(
-    hosts: Annotated[
+    host: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="HOST", autocompletion=_complete_host, help="Such as claude-desktop. Default: all that are found."
-        ),
+        typer.Argument(autocompletion=_complete_host, help="Such as claude-desktop. Default: all that are found."),
     ] = None,
     key: Annotated[
         str | None, typer.Option(help="WAYSCloud key; - reads it from standard input. It goes into the keychain.")
@@ -326,12 +324,12 @@ def install(
     if listed:
         raise typer.Exit(list_hosts(profile, as_json=as_json))
     wishes = Wishes(profile, read_key_option(key), directory, files, default_region, yes=yes, force=force)
-    raise typer.Exit((print_entry if show else run_install)(hosts or [], wishes))
+    raise typer.Exit((print_entry if show else run_install)(host or [], wishes))
 
 
 @cli.command()
 def uninstall(
-    hosts: Annotated[list[str], typer.Argument(metavar="HOST", autocompletion=_complete_host, help="Such as cursor.")],
+    host: Annotated[list[str], typer.Argument(autocompletion=_complete_host, help="Such as cursor.")],
     profile: Account = "default",
     yes: Yes = False,
     force: Force = False,
@@ -343,7 +341,7 @@ def uninstall(
     """
     from contacts_mcp.cli._install import Wishes, run_uninstall
 
-    raise typer.Exit(run_uninstall(hosts, Wishes(profile, yes=yes, force=force), forget_key=forget_key))
+    raise typer.Exit(run_uninstall(host, Wishes(profile, yes=yes, force=force), forget_key=forget_key))
 
 
 @cli.command()
