@@ -137,7 +137,7 @@ def test_origin_of_a_key_is_the_file_and_the_profile(load, tmp_path):
 
 
 def test_keychain_without_the_key_is_an_error_and_never_another_backend(load, tmp_path):
-    with pytest.raises(InvalidSettings, match="CONTACTS_MCP_KEYCHAIN: .*keychain"):
+    with pytest.raises(InvalidSettings, match=r"CONTACTS_MCP_KEYCHAIN: .*keychain"):
         choose_backend(load("[profiles.work]\nkeychain = true", profile="work"), tmp_path)
 
 

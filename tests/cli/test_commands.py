@@ -63,7 +63,7 @@ def test_doctor_writes_nothing(command, tmp_path):
 
 def test_doctor_shows_where_each_setting_comes_from_and_no_secret(command, tmp_path):
     file = tmp_path / "settings.toml"
-    file.write_text(f'api_key = "{API_KEY}"\nrate = 7\n')
+    file.write_text(f'api_key = "{API_KEY}"\napi_url = "http://127.0.0.1:1"\nrate = 7\n')
 
     done = command("doctor", "--audit", "stderr", CONTACTS_MCP_CONFIG=str(file), CONTACTS_MCP_EXCLUDE_TOOLS="workflows")
 
