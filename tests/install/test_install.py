@@ -46,7 +46,7 @@ def test_each_line_of_a_crowded_file_stays(command, user, host):
 @pytest.mark.parametrize("host", INSTALL_HOSTS)
 def test_second_install_changes_nothing(command, user, host):
     user.write(host, crowded(host))
-    command("install", host, "--yes", "--files", "/srv/files")
+    command("install", host, "--yes", "--default-region", "NO")
     before = user.read(host), user.file(host).stat().st_ino
 
     again = command("install", host, "--yes")
@@ -55,7 +55,9 @@ def test_second_install_changes_nothing(command, user, host):
     assert (user.read(host), user.file(host).stat().st_ino) == before
 
 
-def test_flags_become_settings_of_the_entry(command, user, tmp_path):
+def test_flags_become_settings_of_the_entry(command, user, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Files").mkdir()
     done = command("install", "cursor", "--yes", "--files", "Files", "--default-region", "no", "--directory", "x.db")
 
     assert done.code == 0, done.err
@@ -238,6 +240,7 @@ def test_stored_key_is_used_for_the_next_host(command, user, keychain):
         (["--key", "wayscloud_pat_..."], "--key: contains a placeholder"),
         (["--key", "two words"], "the key from --key contains spaces"),
         (["--key", API_KEY, "--directory", "x.db"], "leave one of them out"),
+        (["--files", "/nowhere/files"], "--files: /nowhere/files is not a folder; create it first"),
         (["--default-region", "Norway"], "CONTACTS_MCP_DEFAULT_REGION: should be a two-letter region"),
         (["--profile", "a b"], "a profile's name has"),
         (["--profile", "../x"], "a profile's name has"),

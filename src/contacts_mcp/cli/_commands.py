@@ -15,8 +15,9 @@ from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._command_line import CommandLine
 from contacts_mcp.cli._directory import directory_cli
+from contacts_mcp.cli._install_commands import install, uninstall
 from contacts_mcp.cli._keys import keys_cli
-from contacts_mcp.cli._options import AsJson, Yes, clean_option, enable_gc, serve_app
+from contacts_mcp.cli._options import AsJson, Files, Region, clean_option, enable_gc, serve_app
 from contacts_mcp.cli._output import print_line, print_result, safe_output
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
@@ -76,14 +77,10 @@ Profile = Annotated[
     str | None, typer.Option(help="One of several accounts, with its own settings and key, such as work.")
 ]
 Confirm = Annotated[str | None, typer.Option(help="Further tools that need consent, such as update_contact.")]
-Files = Annotated[
-    Path | None, typer.Option(callback=clean_option, help="The only folder to import files from and export them to.")
-]
 Audit = Annotated[
     str | None,
     typer.Option(callback=clean_option, help="Where the audit trail goes: stderr, otlp, a file, or several."),
 ]
-Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
 PublicHosts = Annotated[
     list[str] | None,
     typer.Option(
@@ -271,77 +268,8 @@ def doctor(
     raise typer.Exit(examine(lambda: load_settings(**flags), Path.home(), as_json=as_json))
 
 
-def _complete_host(incomplete: str) -> list[str]:
-    """Complete the name of a host, for shells."""
-    from contacts_mcp.install import INSTALL_HOSTS
-
-    return [name for name in INSTALL_HOSTS if name.startswith(incomplete)]
-
-
-Force = Annotated[bool, typer.Option("--force", help="Replace an entry of the same name that starts another program.")]
-YesToAll = Annotated[bool, typer.Option("--yes", help="Ask nothing. Without a key, use an embedded directory.")]
-Account = Annotated[
-    str,
-    typer.Option(
-        envvar="CONTACTS_MCP_PROFILE",
-        show_envvar=False,
-        help="One of several accounts, such as work; each has its own entry.",
-    ),
-]
-
-
-@cli.command()
-def install(
-    host: Annotated[
-        list[str] | None,
-        typer.Argument(autocompletion=_complete_host, help="Such as claude-desktop. Default: all that are found."),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="WAYSCloud key; - reads it from standard input. It goes into the keychain.")
-    ] = None,
-    directory: Annotated[
-        str | None,
-        typer.Option(callback=clean_option, help="Use the directory in this file or postgresql:// database."),
-    ] = None,
-    files: Files = None,
-    default_region: Region = None,
-    profile: Account = "default",
-    yes: YesToAll = False,
-    force: Force = False,
-    show: Annotated[
-        bool, typer.Option("--print", help="Print the entry for another host, and change no host's file.")
-    ] = False,
-    listed: Annotated[bool, typer.Option("--list", help="List the hosts, and where the server is installed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --list, print JSON.")] = False,
-) -> None:
-    """Put the server into the files of hosts, such as Claude Desktop.
-
-    It shows what changes and asks before it writes. A key goes into the keychain of the system, or into the user's own
-    config.toml if there is none.
-    """
-    from contacts_mcp.cli._install import Wishes, list_hosts, print_entry, read_key_option, run_install
-
-    if listed:
-        raise typer.Exit(list_hosts(profile, as_json=as_json))
-    wishes = Wishes(profile, read_key_option(key), directory, files, default_region, yes=yes, force=force)
-    raise typer.Exit((print_entry if show else run_install)(host or [], wishes))
-
-
-@cli.command()
-def uninstall(
-    host: Annotated[list[str], typer.Argument(autocompletion=_complete_host, help="Such as cursor.")],
-    profile: Account = "default",
-    yes: Yes = False,
-    force: Force = False,
-    forget_key: Annotated[bool, typer.Option("--forget-key", help="Also delete the key of the profile.")] = False,
-) -> None:
-    """Remove the server from the files of hosts.
-
-    A file in which nothing else has changed is restored to what it was, byte for byte.
-    """
-    from contacts_mcp.cli._install import Wishes, run_uninstall
-
-    raise typer.Exit(run_uninstall(host, Wishes(profile, yes=yes, force=force), forget_key=forget_key))
+cli.command()(install)
+cli.command()(uninstall)
 
 
 @cli.command()

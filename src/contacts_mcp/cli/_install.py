@@ -184,7 +184,15 @@ def _check_wishes(setup: _Setup) -> None:
         raise ValueError("--key is for the WAYSCloud platform, and --directory for a directory; leave one of them out")
     if wishes.key:
         Credential.key(wishes.key, "--key")
-    load_settings(directory=wishes.directory, files=wishes.files, default_region=wishes.region, profile=DEFAULT_PROFILE)
+    _require_valid(wishes.to_environment())
+
+
+def _require_valid(settings: Mapping[str, str]) -> None:
+    """Raise ValueError if the server would not start with these settings."""
+    flags = {"directory": _DIRECTORY, "files": _FILES, "default_region": _REGION}
+    load_settings(**{name: settings.get(variable) for name, variable in flags.items()}, profile=DEFAULT_PROFILE)
+    if _FILES in settings and not Path(settings[_FILES]).is_dir():
+        raise ValueError(f"--files: {settings[_FILES]} is not a folder; create it first")
 
 
 def _known(hosts: Sequence[str]) -> list[str]:
@@ -248,7 +256,7 @@ def _ask_for_missing(setup: _Setup, key: str | None, given: Mapping[str, str]) -
         answer := strip_noise(_ask("Region of phone numbers without country code, such as NO (Enter: none): "))
     ):
         settings[_REGION] = answer.upper()
-    load_settings(files=settings.get(_FILES), default_region=settings.get(_REGION), profile=DEFAULT_PROFILE)
+    _require_valid(settings)
     if key:
         Credential.key(key, "the answer")
     return key, settings
