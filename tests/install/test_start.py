@@ -1,15 +1,19 @@
 """What was written into each host's file starts as that host starts it, and `doctor --host` says what a person sees."""
 
 import json
+import os
+import pty
 import subprocess
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from contacts_mcp.install import INSTALL_HOSTS, read_launch
-from install.host_files import ALL_STATES, states
-from support.processes import MAX_WAIT_SECONDS
+from install.host_files import ALL_STATES, crowded, states
+from support.processes import API_KEY, MAX_WAIT_SECONDS, clean_environment
 
 pytestmark = pytest.mark.system
 
@@ -128,8 +132,7 @@ def test_doctor_names_the_line_of_a_broken_file(command, user):
 
 
 def test_key_in_the_configuration_file_is_used_by_the_server(command, user, tmp_path):
-    key = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
-    command("install", "zed", "--yes", "--key", key, "--profile", "work")
+    command("install", "zed", "--yes", "--key", API_KEY, "--profile", "work")
 
     done = command("doctor", "--host", "zed")
 
@@ -141,3 +144,51 @@ def test_key_in_the_configuration_file_is_used_by_the_server(command, user, tmp_
 def _entry(command, user):
     command("install", "cursor", "--yes")
     return dict(user.entries("cursor")[NAME])
+
+
+def test_person_at_a_terminal_is_asked_and_sees_the_change_before_it_is_written(user, tmp_path):
+    """The key that they type is not shown."""
+    user.write("cursor", crowded("cursor"))
+    (tmp_path / "Contacts").mkdir()
+    answers = {"WAYSCloud key": API_KEY, "Folder for files": "~/Contacts", "Region of phone": "no", "Write this?": "y"}
+
+    shown = answer_at_a_terminal(["install", "cursor"], tmp_path, answers)
+
+    assert "✓ Cursor: installed" in shown
+    assert "SECRET" not in shown + (user.read("cursor") or b"").decode()
+    assert user.entries("cursor")[NAME]["env"] == {
+        "CONTACTS_MCP_FILES": str(tmp_path / "Contacts"),
+        "CONTACTS_MCP_DEFAULT_REGION": "NO",
+    }
+
+
+def test_person_who_does_not_agree_changes_nothing(user, tmp_path):
+    user.write("cursor", crowded("cursor"))
+    answers = {"WAYSCloud key": "", "Folder for files": "", "Region of phone": "", "Write this?": ""}
+
+    shown = answer_at_a_terminal(["install", "cursor"], tmp_path, answers)
+
+    assert "Aborted" in shown
+    assert user.read("cursor") == crowded("cursor")
+    assert not user.config.exists()
+
+
+def answer_at_a_terminal(arguments, home, answers):
+    """Run the command at a terminal, answer each question when it is asked, and return what the terminal shows."""
+    environ = clean_environment(home, DISPLAY="", WAYLAND_DISPLAY="", XDG_RUNTIME_DIR="")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "contacts_mcp", *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, start_new_session=True)
+    os.close(theirs)
+    timer = threading.Timer(2 * MAX_WAIT_SECONDS, process.kill)
+    timer.start()
+    shown, waiting = b"", list(answers.items())
+    with suppress(OSError):  # the terminal of a process that has ended
+        while data := os.read(ours, 4096):
+            shown += data
+            if waiting and waiting[0][0].encode() in shown:
+                os.write(ours, waiting.pop(0)[1].encode() + b"\n")
+    process.wait()
+    timer.cancel()
+    os.close(ours)
+    return shown.decode()
