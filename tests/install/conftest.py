@@ -37,6 +37,13 @@ def no_keychain() -> Iterator[None]:
     keyring.set_keyring(fail.Keyring())
 
 
+@pytest.fixture(autouse=True)
+def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of a desktop are written into the entries of some hosts."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def keychain(no_keychain: None) -> MemoryKeychain:
     memory = MemoryKeychain()

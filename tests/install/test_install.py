@@ -1,6 +1,7 @@
 """`contacts-mcp install` and `uninstall`, run in this process."""
 
 import json
+import sys
 import tomllib
 from io import StringIO
 from pathlib import Path
@@ -136,6 +137,14 @@ def test_without_a_terminal_nothing_is_written(command, user):
         assert user.read("cursor") == crowded("cursor")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need no variables to open a browser")
+def test_host_that_passes_few_variables_on_gets_those_that_a_browser_needs(command, user):
+    command("install", "claude-desktop", "vscode", "--yes", WAYLAND_DISPLAY="wayland-0")
+
+    assert user.entries("claude-desktop")[NAME]["env"]["WAYLAND_DISPLAY"] == "wayland-0"
+    assert "WAYLAND_DISPLAY" not in user.entries("vscode")[NAME]["env"]
+
+
 # Keys
 
 
@@ -218,12 +227,36 @@ def test_profiles_have_their_own_entries_and_keys(command, user, keychain):
     assert user.entries("cursor").keys() == {NAME}
 
 
+@pytest.mark.parametrize(("host", "state"), [each for each in ALL_STATES if each[0] in {"zed", "codex", "goose"}])
+def test_file_is_as_it_was_after_the_last_of_several_profiles_is_removed(command, user, host, state):
+    before = dict(states(host))[state]
+    user.write(host, before)
+    for profile in ("default", "work", "home"):
+        command("install", host, "--yes", "--profile", profile)
+
+    for profile in ("work", "home", "default"):
+        assert command("uninstall", host, "--yes", "--profile", profile).code == 0
+
+    assert user.read(host) == before
+
+
 def test_embedded_directories_of_profiles_are_different_files(command, user):
     command("install", "cursor", "--yes")
     command("install", "cursor", "--yes", CONTACTS_MCP_PROFILE="work")
 
     files = {entry["env"]["CONTACTS_MCP_DIRECTORY"] for entry in user.entries("cursor").values()}
     assert {Path(file).name for file in files} == {"contacts.db", "contacts-work.db"}
+
+
+def test_configuration_file_in_an_unusual_folder_is_named_in_the_entry(command, user, tmp_path):
+    """The host does not know the shell's XDG_CONFIG_HOME."""
+    folder = tmp_path / "elsewhere"
+
+    command("install", "cursor", "--yes", "--key", API_KEY, XDG_CONFIG_HOME=str(folder))
+
+    file = folder / "wayscloud-contacts-mcp" / "config.toml"
+    assert file.exists()
+    assert user.entries("cursor")[NAME]["env"] == {"CONTACTS_MCP_CONFIG": str(file)}
 
 
 def test_stored_key_is_used_for_the_next_host(command, user, keychain):

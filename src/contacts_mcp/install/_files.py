@@ -132,11 +132,6 @@ class Backups:
             return None
         return HostFile(file.path, file.target, content)
 
-    def forget_original(self, file: HostFile) -> None:
-        """Remove the note about a file."""
-        with suppress(OSError):
-            self._note_path(file).unlink()
-
     def _note_path(self, file: HostFile) -> Path:
         return self.folder / f"{_digest(str(file.target).encode())[:16]}.note"
 
