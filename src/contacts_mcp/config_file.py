@@ -74,16 +74,17 @@ def read_config_file(path: Path, profile: str, known: Collection[str]) -> Config
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    import tomllib
-
     try:
         with path.open("rb") as file:
-            text = file.read(_MAX_BYTES).decode("utf-8-sig")
-        return tomllib.loads(text.replace("\r\n", "\n"))
+            content = file.read(_MAX_BYTES)
     except FileNotFoundError:
         raise
     except OSError as exc:
         raise InvalidConfigFile(f"{path} cannot be read ({exc.strerror})") from None
+    import tomllib
+
+    try:
+        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except (ValueError, RecursionError) as exc:
         problem = str(exc) if isinstance(exc, tomllib.TOMLDecodeError) else "it is not TOML in UTF-8"
         raise InvalidConfigFile(f"{path}: {problem}") from None
