@@ -1,19 +1,28 @@
 """All settings: environment variable, type, default and description, from which the README's table is generated.
 
-Flags of the command line override the environment.
+Flags of the command line override the environment, which overrides the user's `config.toml`.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.audit import AuditDestinations, parse_destinations
+from contacts_mcp.config_file import (
+    BACKEND_NAMES,
+    DEFAULT_PROFILE,
+    ConfigFile,
+    InvalidConfigFile,
+    default_config_path,
+    read_config_file,
+    require_profile_name,
+)
 from contacts_mcp.directory import Location, default_path, parse_location, with_replica
 from contacts_mcp.guard import GuardMode, Rung
 from contacts_mcp.setting_values import (
@@ -27,7 +36,10 @@ from contacts_mcp.setting_values import (
 
 _PREFIX = "CONTACTS_MCP_"
 _MIN_SECRET_CHARACTERS = 32
-_LISTS = ("tools", "confirm", "approval", "audit", "public_host", "allow_origin", "trusted_proxies", "state_keys")
+_LISTS = (
+    *("tools", "exclude_tools", "confirm", "approval", "audit", "public_host", "allow_origin", "trusted_proxies"),
+    "state_keys",
+)
 _HAS_REFERENCE = {
     **dict.fromkeys(("api_key", "token"), is_placeholder_key),
     **dict.fromkeys(("state_keys", "oidc_client_secret"), is_reference),
@@ -35,6 +47,8 @@ _HAS_REFERENCE = {
 """How references are found in a setting; by default with `has_reference`."""
 _ENVIRONMENT = ("HOME", "XDG_DATA_HOME", "TMPDIR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 """Further variables that this program's paths and connections depend on, besides OpenTelemetry's."""
+_NOT_IN_FILE = frozenset({"profile", "config"})
+"""Settings that say what is read from the file."""
 
 
 class Auth(StrEnum):
@@ -102,7 +116,7 @@ Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
-    """The settings of a server, from its environment and its flags."""
+    """The settings of a server, from its flags and its environment; `load_settings` adds those of `config.toml`."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -118,6 +132,13 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(default=None, validation_alias="WAYSCLOUD_TOKEN")
     """WAYSCloud personal access token, used if no key is set. Without both, the key in `~/.wayscloud/credentials`
     is used."""
+    keychain: bool = False
+    """Use the key that `contacts-mcp install` has stored in the operating system's keychain for this profile, if no key
+    is set."""
+    profile: Annotated[str, _parser(require_profile_name)] = DEFAULT_PROFILE
+    """One of several accounts: `[profiles.NAME]` in `config.toml`, and the key of this name in the keychain."""
+    config: Path | None = None
+    """Another configuration file. Default: `config.toml` in the user's configuration folder, if there is one."""
     api_url: str | None = Field(default=None, validation_alias="WAYSCLOUD_API_URL")
     """Base URL of the API; `https`, or `http` on this machine."""
     directory: Annotated[Location | None, _parser(parse_location)] = None
@@ -129,6 +150,8 @@ class Settings(BaseSettings):
     tools: Names | None = None
     """The only tools that are listed and run, such as `list_contacts,get_contact`; `endpoints` and `workflows` stand
     for all endpoint tools and all workflow tools."""
+    exclude_tools: Names = []
+    """Tools that are neither listed nor run, such as `gdpr_delete_contact`; toolsets as in `CONTACTS_MCP_TOOLS`."""
     guard: GuardMode = GuardMode.ASK
     """How consent to destructive tools is obtained: `ask`, `two-step` or `block`."""
     confirm: Names = []
@@ -198,6 +221,8 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _parser(str.upper)] = "WARNING"
     """Lowest level that is logged to standard error. The audit trail is logged at every level."""
 
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
     @field_validator("*", mode="before")
     @classmethod
     def _clean(cls, value: object, info: ValidationInfo) -> object:
@@ -213,6 +238,10 @@ class Settings(BaseSettings):
         if replica is not None and "directory" in info.data:
             with_replica(info.data["directory"], replica)
         return replica
+
+    def source_of(self, name: str) -> str | None:
+        """Return where a value comes from, such as `environment`; None if it is the default."""
+        return self._sources.get(name)
 
     def locate_directory(self) -> Location | None:
         """Return the directory that was chosen, with its replica; None if none was chosen."""
@@ -231,18 +260,59 @@ def env_name(name: str) -> str:
 
 
 def load_settings(**flags: object) -> Settings:
-    """Load settings from the flags that are not None, then from the environment.
+    """Load settings from the flags that are not None, then from the environment, then from `config.toml`.
 
     Raises InvalidSettings, with one line that names each invalid setting.
     """
     _refuse_unknown(os.environ)
     _refuse_references(os.environ)
     given = {name: value for name, value in flags.items() if value is not None and not _is_blank(value)}
+    sources = dict.fromkeys(_set_names(os.environ), "environment") | dict.fromkeys(given, "command line")
+    file = _read_file(given)
+    hidden = sources.keys() | (BACKEND_NAMES if BACKEND_NAMES & sources.keys() else set())
+    values = {name: value for name, value in file.values.items() if name not in hidden} if file else {}
+    sources |= {name: file.sources[name] for name in values} if file else {}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        settings = Settings(**values, **given)  # type: ignore[arg-type]
     except ValidationError as exc:
         faults = exc.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidSettings("; ".join(_describe(error["loc"], error["msg"]) for error in faults)) from None
+        raise InvalidSettings("; ".join(_describe(error["loc"], error["msg"], sources) for error in faults)) from None
+    settings._sources = sources  # noqa: SLF001 - a private attribute is no argument
+    return settings
+
+
+def _set_names(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the settings that the environment has. The names of variables may have any case."""
+    by_name = {name.upper(): value for name, value in environ.items()}
+    for name in Settings.model_fields:
+        if not is_not_set(by_name.get(env_name(name), "")):
+            yield name
+
+
+def _read_file(given: Mapping[str, object]) -> ConfigFile | None:
+    """Read the settings of the chosen profile from the configuration file, if there is one."""
+    profile = _choose("profile", given) or DEFAULT_PROFILE
+    config = _choose("config", given)
+    path = Path(config).expanduser() if config else default_config_path()
+    try:
+        return read_config_file(path, profile, Settings.model_fields.keys() - _NOT_IN_FILE)
+    except InvalidConfigFile as exc:
+        raise InvalidSettings(str(exc)) from None
+    except FileNotFoundError:
+        if config:
+            raise InvalidSettings(f"{env_name('config')}: there is no file {path}") from None
+    if profile != DEFAULT_PROFILE:
+        raise InvalidSettings(f"{env_name('profile')}: there is no profile {profile}: there is no file {path}")
+    return None
+
+
+def _choose(name: str, given: Mapping[str, object]) -> str | None:
+    """Return a setting from a flag or the environment; None if it is not set or has a reference."""
+    value = given.get(name) or os.environ.get(env_name(name))
+    try:
+        return clean_setting(name, str(value)) if value else None
+    except ValueError:
+        return None
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -265,7 +335,10 @@ def _is_blank(flag: object) -> bool:
     return isinstance(flag, str) and is_not_set(flag)
 
 
-def _describe(location: tuple[int | str, ...], message: str) -> str:
-    name = str(location[0])
+def _describe(location: tuple[int | str, ...], message: str, sources: Mapping[str, str]) -> str:
+    by_variable = {env_name(name): name for name in Settings.model_fields}
+    name = by_variable.get(str(location[0]), str(location[0]))
     shown = env_name(name) if name in Settings.model_fields else name
+    if (source := sources.get(name, "")) not in ("", "environment", "command line"):
+        shown = f"{source}: {name}"
     return f"{shown}: {message.replace('Input should', 'should').replace('Value error, ', '')}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -21,7 +22,10 @@ COMMITTED = Path(__file__).parents[2] / "tool_schemas"
 
 
 def test_version_flag_prints_the_package_version(command):
-    assert command("--version").out == f"contacts-mcp {__version__}\n"
+    """And the versions of Python and of the system, which a report of a fault needs."""
+    python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
+
+    assert command("--version").out == f"contacts-mcp {__version__} (Python {python}, {system})\n"
 
 
 def test_commands_and_service_of_a_directory_do_not_import_the_sdk():
@@ -55,6 +59,21 @@ def test_doctor_writes_nothing(command, tmp_path):
     assert done.code == 0, done.out
     assert "there is no directory yet" in done.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_shows_where_each_setting_comes_from_and_no_secret(command, tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text(f'api_key = "{API_KEY}"\napi_url = "http://127.0.0.1:1"\nrate = 7\n')
+
+    done = command("doctor", "--audit", "stderr", CONTACTS_MCP_CONFIG=str(file), CONTACTS_MCP_EXCLUDE_TOOLS="workflows")
+
+    settings = next(line for line in done.out.splitlines() if line.startswith("✓ settings: "))
+    assert f"CONTACTS_MCP_RATE=7 ({file})" in settings
+    assert f"WAYSCLOUD_API_KEY ({file})" in settings
+    assert "CONTACTS_MCP_EXCLUDE_TOOLS=workflows (environment)" in settings
+    assert "CONTACTS_MCP_AUDIT (command line)" in settings
+    assert "✓ tools: 14 of 22: " in done.out
+    assert "SECRET" not in done.out + done.err
 
 
 def test_doctor_does_not_change_a_file_that_is_no_trail(command, tmp_path):

@@ -1,10 +1,10 @@
-"""`contacts-mcp doctor --host NAME`: the way that a deletion takes to a person, with these settings, in that host."""
+"""`contacts-mcp doctor --host NAME` without an entry in the host's file: the way that a deletion takes to a person."""
 
 import json
 
 import pytest
 
-from contacts_mcp.cli._hosts import HOSTS, HostForms, find_way
+from contacts_mcp.cli._hosts import FILE_OF, HOSTS, HostForms, find_way
 from contacts_mcp.guard import Rung
 from contacts_mcp.settings import Settings
 from support.host_profiles import PROFILES, Forms
@@ -67,13 +67,13 @@ def test_hosts_behave_as_those_of_the_scripted_deletions():
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_command_answers_in_a_few_lines(command, name):
+def test_command_says_how_to_install_the_server_and_how_a_person_agrees(command, name):
     finished = command("doctor", "--host", name, **BROWSER)
 
     assert finished.err == ""
     assert f"deletion in {HOSTS[name].title}: " in finished.out
-    assert 1 <= len(finished.out.splitlines()) <= 4
-    assert finished.code == (0 if way(name).rung else 1)
+    assert (f"→ run `contacts-mcp install {FILE_OF.get(name)}`" in finished.out) == (name in FILE_OF)
+    assert finished.code == (0 if way(name).rung and name not in FILE_OF else 1)
 
 
 def test_command_without_a_way_says_what_to_change(command):
@@ -85,11 +85,11 @@ def test_command_without_a_way_says_what_to_change(command):
 
 
 def test_command_prints_json(command):
-    finished = command("doctor", "--host", "gemini", "--json", CONTACTS_MCP_APPROVAL="form,terminal")
+    finished = command("doctor", "--host", "n8n", "--json", CONTACTS_MCP_APPROVAL="form,terminal")
 
     shown = json.loads(finished.out)
     assert shown["ok"] is True
-    assert [each["check"] for each in shown["checks"]] == ["passed over", "deletion in Gemini CLI"]
+    assert [each["check"] for each in shown["checks"]] == ["passed over", "deletion in n8n"]
 
 
 def test_misspelled_host_gets_the_nearest_name(command):

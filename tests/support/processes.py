@@ -79,13 +79,15 @@ def free_port() -> Iterator[int]:
 
 
 API_KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
-_OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_")
+_OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
+_NO_KEYCHAIN = "keyring.backends.fail.Keyring"
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     """The environment without settings of the server, and with a new home folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return {**kept, "HOME": str(home), "XDG_DATA_HOME": str(home / "data"), **variables}
+    ours = {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "PYTHON_KEYRING_BACKEND": _NO_KEYCHAIN}
+    return {**kept, **ours, **variables}
 
 
 def peak_memory(pid: int) -> int:

@@ -72,6 +72,16 @@ def test_toolsets_choose_endpoints_or_workflows():
     assert choose_tools() == TOOLS == (*ENDPOINTS, *WORKFLOWS)
 
 
+def test_excluded_tools_and_toolsets_are_left_out():
+    """Also of those that are named by `only`."""
+    left = choose_tools(exclude=["workflows", "delete_contact"])
+
+    assert names(left) == [name for name in names(ENDPOINTS) if name != "delete_contact"]
+    assert names(choose_tools(only=["endpoints", "find_contacts"], exclude=["endpoints"])) == ["find_contacts"]
+    with pytest.raises(UnknownTools):
+        choose_tools(exclude=["delete_contcat"])
+
+
 @pytest.mark.slow
 def test_all_tools_take_less_than_3200_tokens():
     """The list of tools is part of every conversation (tokens of o200k)."""

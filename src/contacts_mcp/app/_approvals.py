@@ -73,7 +73,12 @@ async def open_reviewer(settings: Settings, home: Path) -> AsyncIterator[Reviewe
     redis = open_redis(settings)
     desk = ApprovalDesk(
         build_guard(settings, connection, redis, shared_state),
-        choose_tools(read_only=settings.read_only, only=settings.tools, extensions=backend.may_have_extensions),
+        choose_tools(
+            read_only=settings.read_only,
+            only=settings.tools,
+            exclude=settings.exclude_tools,
+            extensions=backend.may_have_extensions,
+        ),
         backend_factory(settings, connection, paths=True, links=choose_links(settings, backend)),
         needs_other_person=settings.four_eyes,
     )

@@ -1,11 +1,12 @@
 """The backends a server can work on, and which of them the settings choose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
 from contacts_mcp.directory import Location, PostgresServer, default_path
+from contacts_mcp.setting_values import strip_key_noise
 from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
 
 
@@ -65,14 +66,39 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     Raises ValueError, in one line, if the credential or the API's address is invalid.
     """
     if (directory := settings.locate_directory()) is not None:
-        return Embedded(directory, "chosen by CONTACTS_MCP_DIRECTORY or --directory")
-    given = {"WAYSCLOUD_API_KEY": settings.api_key, "WAYSCLOUD_TOKEN": settings.token}
-    environ = {name: value.get_secret_value() for name, value in given.items() if value}
-    credential = find_credential(environ, home)
+        source = settings.source_of("directory")
+        in_file = source and source not in ("environment", "command line")
+        return Embedded(directory, f"chosen by {source if in_file else 'CONTACTS_MCP_DIRECTORY or --directory'}")
+    credential = _find_credential(settings, home)
     if credential is None:
         unused = "; WAYSCLOUD_API_URL is not used without one" if settings.api_url else ""
         return Embedded(default_path(), f"no WAYSCloud key was found{unused}")
     return Platform(credential, parse_base_url(settings.api_url or BASE_URL))
+
+
+def _find_credential(settings: Settings, home: Path) -> Credential | None:
+    """Find the key in the settings, then in the keychain if they say so, then in the file of the WAYSCloud CLI."""
+    given = {"api_key": settings.api_key, "token": settings.token}
+    environ = {env_name(name): value.get_secret_value() for name, value in given.items() if value}
+    if settings.keychain and not environ:
+        return Credential.key(_read_keychain(settings.profile), f"the keychain, profile {settings.profile}")
+    credential = find_credential(environ, home)
+    name = next((name for name in given if credential and credential.source == env_name(name)), "")
+    source = settings.source_of(name)
+    return replace(credential, source=source) if credential and source and source != "environment" else credential
+
+
+def _read_keychain(profile: str) -> str:
+    from contacts_mcp.keychain import KeychainError, read_key
+
+    try:
+        key = read_key(profile)
+    except KeychainError as exc:
+        raise InvalidSettings(f"{env_name('keychain')}: {exc}") from None
+    if not key:
+        advice = "run `contacts-mcp install` for your host again"
+        raise InvalidSettings(f"{env_name('keychain')}: the keychain has no key of the profile {profile}; {advice}")
+    return strip_key_noise(key)
 
 
 def choose_network_backend(settings: Settings, home: Path) -> Platform | Embedded:

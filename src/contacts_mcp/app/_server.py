@@ -73,7 +73,12 @@ def build_app(
     links, which a network transport serves. With `console`, it has the tools of the console, for its page only.
     Raises ValueError if a setting names an unknown tool, has a read confirmed, or enables no tool.
     """
-    tools = choose_tools(read_only=settings.read_only, only=settings.tools, extensions=backend.may_have_extensions)
+    tools = choose_tools(
+        read_only=settings.read_only,
+        only=settings.tools,
+        exclude=settings.exclude_tools,
+        extensions=backend.may_have_extensions,
+    )
     if not tools:
         raise ValueError("the settings enable no tool; check CONTACTS_MCP_TOOLS and CONTACTS_MCP_READ_ONLY")
     require_confirmable(settings.confirm)

@@ -15,8 +15,9 @@ from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._command_line import CommandLine
 from contacts_mcp.cli._directory import directory_cli
+from contacts_mcp.cli._install_commands import install, uninstall
 from contacts_mcp.cli._keys import keys_cli
-from contacts_mcp.cli._options import AsJson, clean_option, enable_gc, serve_app
+from contacts_mcp.cli._options import AsJson, Files, Region, clean_option, enable_gc, serve_app
 from contacts_mcp.cli._output import print_line, print_result, safe_output
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
@@ -49,7 +50,6 @@ cli = CommandLine(
     name="contacts-mcp",
     cls=_Commands,
     help="An MCP server for the WAYSCloud Contacts API, with an embedded directory for working without an account.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # its colors would be escaped like any other control sequence
 )
@@ -70,15 +70,17 @@ Tools = Annotated[str | None, typer.Option(help="The only tools to list and run,
 Mode = Annotated[
     GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")
 ]
-Confirm = Annotated[str | None, typer.Option(help="Further tools that need consent, such as update_contact.")]
-Files = Annotated[
-    Path | None, typer.Option(callback=clean_option, help="The only folder to import files from and export them to.")
+ExcludeTools = Annotated[
+    str | None, typer.Option(help="Tools that are neither listed nor run, such as gdpr_delete_contact.")
 ]
+Profile = Annotated[
+    str | None, typer.Option(help="One of several accounts, with its own settings and key, such as work.")
+]
+Confirm = Annotated[str | None, typer.Option(help="Further tools that need consent, such as update_contact.")]
 Audit = Annotated[
     str | None,
     typer.Option(callback=clean_option, help="Where the audit trail goes: stderr, otlp, a file, or several."),
 ]
-Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
 PublicHosts = Annotated[
     list[str] | None,
     typer.Option(
@@ -125,14 +127,23 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"contacts-mcp {__version__}")
+        import platform
+
+        system = f"{platform.system()} {platform.machine()}"
+        typer.echo(f"contacts-mcp {__version__} (Python {platform.python_version()}, {system})")
         raise typer.Exit
 
 
 @cli.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version, and those of Python and the system.",
+            callback=_show_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """An MCP server for the WAYSCloud Contacts API."""
@@ -154,10 +165,12 @@ def serve(
     files: Files = None,
     read_only: ReadOnly = None,
     tools: Tools = None,
+    exclude_tools: ExcludeTools = None,
     guard: Mode = None,
     confirm: Confirm = None,
     audit: Audit = None,
     default_region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Serve one MCP host over stdio, or a team over the network."""
     network = {"auth": auth, "public_host": public_host or None, "allow_origin": allow_origin or None}
@@ -169,10 +182,12 @@ def serve(
         files=files,
         read_only=read_only,
         tools=tools,
+        exclude_tools=exclude_tools,
         guard=guard,
         confirm=confirm,
         audit=audit,
         default_region=default_region,
+        profile=profile,
     )
     if transport is Transport.STDIO:
         _serve_stdio(settings)
@@ -253,19 +268,27 @@ def open_console(
 def doctor(
     host: Annotated[
         str | None,
-        typer.Option(help="Only show how a person agrees to a deletion in this host, such as claude-desktop."),
+        typer.Option(help="Start the server as this host does, such as claude-desktop, and show what a person sees."),
     ] = None,
     directory: Directory = None,
     audit: Audit = None,
+    profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is configured, check it, and say what to correct."""
-    from contacts_mcp.cli._doctor import examine, examine_host
-
     if host is not None:
-        settings = load_settings(directory=directory, audit=audit)
-        raise typer.Exit(examine_host(settings, host, as_json=as_json))
-    raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home(), as_json=as_json))
+        from contacts_mcp.cli._doctor_host import examine_host
+
+        settings = load_settings(directory=directory, audit=audit, profile=profile)
+        raise typer.Exit(examine_host(host, settings, Path.home(), as_json=as_json))
+    from contacts_mcp.cli._doctor import examine
+
+    flags = {"directory": directory, "audit": audit, "profile": profile}
+    raise typer.Exit(examine(lambda: load_settings(**flags), Path.home(), as_json=as_json))
+
+
+cli.command()(install)
+cli.command()(uninstall)
 
 
 @cli.command()

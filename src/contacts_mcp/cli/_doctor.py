@@ -1,7 +1,7 @@
 """`contacts-mcp doctor`: show what is configured, check that it works, and say what to do if it does not."""
 
 import os
-import sys
+import platform
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -10,6 +10,7 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from pydantic import SecretStr
 
 from contacts_mcp import __version__
 from contacts_mcp.app import (
@@ -22,17 +23,15 @@ from contacts_mcp.app import (
     open_shared_state,
     require_shared_approvals,
 )
-from contacts_mcp.approval_page import has_browser
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
-from contacts_mcp.cli._host_files import find_host_files
-from contacts_mcp.cli._hosts import HOSTS, find_way
-from contacts_mcp.cli._output import print_json, print_line
+from contacts_mcp.cli._report import Report
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import NO_DIRECTORY, UNDO, PostgresServer, list_extensions
 from contacts_mcp.guard import Rung
-from contacts_mcp.settings import Auth, Settings
+from contacts_mcp.install import Places, find_host_files
+from contacts_mcp.settings import Auth, Settings, env_name
 from contacts_mcp.tools import choose_tools
-from contacts_mcp.wording import count, unknown_name
+from contacts_mcp.wording import count
 
 if TYPE_CHECKING:
     from contacts_mcp.app import NetworkApp
@@ -43,38 +42,14 @@ _NEW_DIRECTORY = "there is no directory yet; the first call creates it"
 T = TypeVar("T")
 
 
-class _Report:
-    """The checks so far, each printed as a line for a person at once, or all as JSON at the end."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-        self._checks: list[dict[str, str | bool]] = []
-
-    def passed(self, check: str, result: str) -> None:
-        self._checks.append({"check": check, "ok": True, "result": result})
-        if not self._as_json:
-            print_line(f"✓ {check}: {result}")
-
-    def failed(self, check: str, reason: str, advice: str) -> None:
-        self._checks.append({"check": check, "ok": False, "result": reason, "advice": advice})
-        if not self._as_json:
-            print_line(f"✗ {check}: {reason}")
-            print_line(f"  → {advice}")
-
-    def end(self) -> int:
-        """Print the JSON, and return the exit code: 1 if a check failed."""
-        is_well = all(each["ok"] for each in self._checks)
-        if self._as_json:
-            print_json({"ok": is_well, "checks": self._checks})
-        return 0 if is_well else 1
-
-
 def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) -> int:
     """Report one check after the other, beginning with the settings from `load`; return 0 if all are well, else 1."""
-    report = _Report(as_json)
-    report.passed("version", f"contacts-mcp {__version__}, Python {sys.version.split()[0]}")
+    report = Report(as_json)
+    system = f"{platform.system()} {platform.machine()}"
+    report.passed("version", f"contacts-mcp {__version__}, Python {platform.python_version()}, {system}")
     try:
         settings = load()
+        _report_sources(report, settings)
         if settings.auth is not Auth.NONE or settings.public_host:
             from contacts_mcp.app import build_network_app
 
@@ -104,20 +79,20 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
     return report.end()
 
 
-def examine_host(settings: Settings, name: str, *, as_json: bool = False) -> int:
-    """Report how a person agrees to a deletion in a host; return 1 if no person can. Raises ValueError."""
-    host = HOSTS.get(name)
-    if host is None:
-        raise ValueError(f"--host: {unknown_name('host', name, HOSTS)}")
-    way = find_way(host, settings, has_browser=has_browser(os.environ))
-    report, check = _Report(as_json), f"deletion in {host.title}"
-    if way.passed_over:
-        report.passed("passed over", "; ".join(f"{rung}, because {reason}" for rung, reason in way.passed_over.items()))
-    if way.advice:
-        report.failed(check, way.result, way.advice)
-    else:
-        report.passed(check, way.result)
-    return report.end()
+def _report_sources(report: Report, settings: Settings) -> None:
+    """Report where each setting comes from that is not the default; of values only those that are no secrets."""
+    found = [(name, settings.source_of(name)) for name in Settings.model_fields]
+    shown = [f"{_show(settings, name)} ({source})" for name, source in found if source]
+    if shown:
+        report.passed("settings", "; ".join(shown))
+
+
+def _show(settings: Settings, name: str) -> str:
+    value = getattr(settings, name)
+    if value is None or isinstance(value, SecretStr) or name in ("state_keys", "audit"):
+        return env_name(name)
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{env_name(name)}={text}"
 
 
 def _require_reachable_people(settings: Settings, backend: Platform | Embedded) -> None:
@@ -134,26 +109,28 @@ def _without_missing_folder(settings: Settings) -> Settings:
 
 def _where(home: Path) -> str:
     """Name the hosts' files that may hold a setting."""
-    files = find_host_files(home, Path.cwd())
+    files = find_host_files(Places(home), Path.cwd())
     return f" in the shell, or in the host's file: {', '.join(files)}" if files else ""
 
 
 def _summarize_tools(settings: Settings, *, extensions: bool) -> str:
     total = len(choose_tools(extensions=extensions))
-    chosen = choose_tools(read_only=settings.read_only, only=settings.tools, extensions=extensions)
+    chosen = choose_tools(
+        read_only=settings.read_only, only=settings.tools, exclude=settings.exclude_tools, extensions=extensions
+    )
     if len(chosen) == total:
         return f"all {total}"
     return f"{len(chosen)} of {total}: {', '.join(tool.name for tool in chosen)}"
 
 
-def _examine_undo(report: _Report, backend: Platform | Embedded, settings: Settings) -> None:
+def _examine_undo(report: Report, backend: Platform | Embedded, settings: Settings) -> None:
     """Say it if bulk updates of a directory cannot be undone, but could be."""
     database = backend.database if isinstance(backend, Embedded) else None
     if database and UNDO not in list_extensions(database, has_keys=bool(settings.state_keys)):
         report.passed("undo", "bulk updates cannot be undone; to encrypt old values, set CONTACTS_MCP_STATE_KEYS")
 
 
-def _examine_files(report: _Report, settings: Settings) -> None:
+def _examine_files(report: Report, settings: Settings) -> None:
     if settings.files is None:
         report.passed("files", "no folder, so tools accept no paths (set CONTACTS_MCP_FILES)")
         return
@@ -168,7 +145,7 @@ def _examine_files(report: _Report, settings: Settings) -> None:
         report.passed("files", f"in {settings.files}")
 
 
-def _examine_trail(report: _Report, trail: Trail) -> None:
+def _examine_trail(report: Report, trail: Trail) -> None:
     try:
         anyio.run(trail.probe)
     except TrailUnavailable as exc:
@@ -181,7 +158,7 @@ def _examine_trail(report: _Report, trail: Trail) -> None:
         report.passed("trail", str(trail))
 
 
-def _examine_trail_file(report: _Report, path: Path, shown: str) -> None:
+def _examine_trail_file(report: Report, path: Path, shown: str) -> None:
     try:
         found = verify([path])
     except FileNotFoundError:
@@ -208,7 +185,7 @@ def _can_create(path: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK) and disk_usage(folder).free > 0
 
 
-def _examine_parts(report: _Report, network: "NetworkApp") -> None:
+def _examine_parts(report: Report, network: "NetworkApp") -> None:
     """Check every part of a server over a network but its trail, which has been checked."""
 
     async def run() -> dict[str, ContactsError | None]:
@@ -224,12 +201,12 @@ def _examine_parts(report: _Report, network: "NetworkApp") -> None:
 
 
 def _examine_part(
-    report: _Report, name: str, lifespan: AbstractAsyncContextManager[Any], check: Callable[[], Awaitable[None]]
+    report: Report, name: str, lifespan: AbstractAsyncContextManager[Any], check: Callable[[], Awaitable[None]]
 ) -> None:
     _report_part(report, name, anyio.run(_attempt_in, lifespan, check))
 
 
-def _report_part(report: _Report, name: str, error: ContactsError | None) -> None:
+def _report_part(report: Report, name: str, error: ContactsError | None) -> None:
     if error is None:
         report.passed(name, "it answers")
     elif NO_DIRECTORY in error.message:
@@ -238,7 +215,7 @@ def _report_part(report: _Report, name: str, error: ContactsError | None) -> Non
         report.failed(name, error.message, error.advice)
 
 
-def _examine_backend(report: _Report, backend: Platform | Embedded) -> None:
+def _examine_backend(report: Report, backend: Platform | Embedded) -> None:
     connection = connect(backend, create=False)
     page = anyio.run(_attempt_in, connection.lifespan(), partial(connection.send, ListContacts(per_page=1)))
     if not isinstance(page, ContactsError):

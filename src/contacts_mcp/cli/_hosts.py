@@ -1,4 +1,4 @@
-"""Which way a deletion takes to a person in each host, by the settings: `contacts-mcp doctor --host NAME`."""
+"""What each host does with questions to a person, and which way a deletion takes there, by the settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from contacts_mcp.app import choose_rungs, has_network_pages
 from contacts_mcp.guard import GuardMode, Rung
+from contacts_mcp.install import INSTALL_HOSTS
+from contacts_mcp.panel import EXTENSION, MIME_TYPE
 from contacts_mcp.settings import Auth, Settings, env_name
 
 
@@ -35,21 +37,33 @@ class KnownHost:
 
 
 HOSTS: Mapping[str, KnownHost] = {
-    "claude-desktop": KnownHost("Claude Desktop", HostForms.NONE, shows_panel=True),
+    "claude-desktop": KnownHost(INSTALL_HOSTS["claude-desktop"].title, HostForms.NONE, shows_panel=True),
     "claude-code": KnownHost("Claude Code (terminal)", HostForms.SHOWN),
     "claude-code-editor": KnownHost("Claude Code in an editor", HostForms.DECLINED),
-    "vscode": KnownHost("VS Code", HostForms.SHOWN, opens_addresses=True, shows_panel=True),
-    "cursor": KnownHost("Cursor", HostForms.SHOWN, shows_panel=True),
-    "windsurf": KnownHost("Windsurf", HostForms.NONE),
-    "codex": KnownHost("Codex", HostForms.SHOWN),
-    "gemini": KnownHost("Gemini CLI", HostForms.NONE),
-    "zed": KnownHost("Zed", HostForms.NONE),
-    "goose": KnownHost("Goose", HostForms.SHOWN, shows_panel=True),
-    "lm-studio": KnownHost("LM Studio", HostForms.NONE),
+    "vscode": KnownHost(INSTALL_HOSTS["vscode"].title, HostForms.SHOWN, opens_addresses=True, shows_panel=True),
+    "cursor": KnownHost(INSTALL_HOSTS["cursor"].title, HostForms.SHOWN, shows_panel=True),
+    "windsurf": KnownHost(INSTALL_HOSTS["windsurf"].title, HostForms.NONE),
+    "codex": KnownHost(INSTALL_HOSTS["codex"].title, HostForms.SHOWN),
+    "gemini": KnownHost(INSTALL_HOSTS["gemini"].title, HostForms.NONE),
+    "zed": KnownHost(INSTALL_HOSTS["zed"].title, HostForms.NONE),
+    "goose": KnownHost(INSTALL_HOSTS["goose"].title, HostForms.SHOWN, shows_panel=True),
+    "lm-studio": KnownHost(INSTALL_HOSTS["lm-studio"].title, HostForms.NONE),
     "chatgpt": KnownHost("ChatGPT", HostForms.SHOWN, is_local=False, shows_panel=True),
     "n8n": KnownHost("n8n", HostForms.NONE, is_local=False),
 }
 """The hosts whose behaviour is known. Others are asked by what they declare."""
+
+FILE_OF: Mapping[str, str] = {**{name: name for name in INSTALL_HOSTS}, "claude-code-editor": "claude-code"}
+"""The hosts with a file that this program reads, and whose file it is."""
+
+
+def capabilities_of(host: KnownHost) -> dict[str, object]:
+    """Return what a host declares to a server."""
+    panel = {"extensions": {EXTENSION: {"mimeTypes": [MIME_TYPE]}}} if host.shows_panel else {}
+    if host.forms is HostForms.NONE:
+        return panel
+    return {"elicitation": {"form": {}, "url": {}} if host.opens_addresses else {"form": {}}, **panel}
+
 
 TAKEN: Mapping[Rung, str] = {
     Rung.FORM: "this host shows the person a form",

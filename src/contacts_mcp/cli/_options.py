@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,6 +67,12 @@ def parse_moment(text: str, option: str) -> datetime:
             f"{option} accepts a day or time such as 2026-11-24T10:00, or an age such as 12h or 30d"
         ) from None
     return moment.astimezone()
+
+
+Files = Annotated[
+    Path | None, typer.Option(callback=clean_option, help="The only folder to import files from and export them to.")
+]
+Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
 
 
 def enable_gc() -> None:

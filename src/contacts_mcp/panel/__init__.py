@@ -5,6 +5,9 @@
 
 from importlib.resources import files
 
+EXTENSION = "io.modelcontextprotocol/ui"
+"""The protocol extension with which a host declares the MIME types of the panels it shows."""
+MIME_TYPE = "text/html;profile=mcp-app"
 VIEWS = frozenset({"contacts", "plan", "duplicates", "audience", "consent"})
 """The views for hosts."""
 _PLACE = 'data-view=""'

@@ -15,17 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contacts_mcp.contract import MAX_ERASED, Risk, invalid_field, invalid_fields
 from contacts_mcp.contract.errors import FieldFault
 from contacts_mcp.guard import ConsentAnswer, Guard, GuardMode, Question
-from contacts_mcp.panel import VIEWS, read_view
+from contacts_mcp.panel import EXTENSION, MIME_TYPE, VIEWS, read_view
 from contacts_mcp.server._context import RequestContext
 from contacts_mcp.text import sanitize
 from contacts_mcp.tools import Tool
 
-EXTENSION = "io.modelcontextprotocol/ui"
 QUESTION_META = "services.wayscloud/question"
 """Where a result has the question that only the panel can answer."""
 ASK, DECIDE = "ask_in_panel", "decide_in_panel"
 
-_MIME_TYPE = "text/html;profile=mcp-app"
 _URI_PREFIX, _URI_SUFFIX = "ui://contacts/", ".html"
 _RESOURCE_META = {"ui": {"csp": {}, "prefersBorder": True}}
 _CONSENT_VIEW = "consent"
@@ -83,7 +81,7 @@ def shows_panel(ctx: RequestContext) -> bool:
     capabilities = ctx.session.client_capabilities
     declared = ((capabilities.extensions if capabilities else None) or {}).get(EXTENSION)
     mime_types = declared.get("mimeTypes") if isinstance(declared, dict) else None
-    return isinstance(mime_types, list) and _MIME_TYPE in mime_types
+    return isinstance(mime_types, list) and MIME_TYPE in mime_types
 
 
 def read_panel_call(params: types.CallToolRequestParams) -> PanelCall | None:
@@ -187,4 +185,4 @@ def read_panel_resource(uri: str) -> types.TextResourceContents | None:
     view = uri.removeprefix(_URI_PREFIX).removesuffix(_URI_SUFFIX)
     if uri != f"{_URI_PREFIX}{view}{_URI_SUFFIX}" or view not in VIEWS:
         return None
-    return types.TextResourceContents(uri=uri, mime_type=_MIME_TYPE, text=read_view(view), _meta=_RESOURCE_META)
+    return types.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=read_view(view), _meta=_RESOURCE_META)

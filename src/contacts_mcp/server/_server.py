@@ -10,12 +10,13 @@ from mcp.server.lowlevel import NotificationOptions, Server
 
 from contacts_mcp.audit import LogOutput, Trail
 from contacts_mcp.guard import Guard
+from contacts_mcp.panel import EXTENSION
 from contacts_mcp.prompts import Prompt
 from contacts_mcp.resources import Completions, ResourceCatalog
 from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
 from contacts_mcp.server._extra_tools import ExtraTools
-from contacts_mcp.server._panel import ASK, DECIDE, EXTENSION
+from contacts_mcp.server._panel import ASK, DECIDE
 from contacts_mcp.server._recording import CallRecorder, SpanScrubber, set_log_level
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions

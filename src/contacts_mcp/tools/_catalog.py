@@ -57,16 +57,19 @@ class UnknownTools(ValueError):
 
 
 def choose_tools(
-    *, read_only: bool = False, only: Collection[str] | None = None, extensions: bool = True
+    *,
+    read_only: bool = False,
+    only: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    extensions: bool = True,
 ) -> tuple[Tool, ...]:
-    """Choose the tools that a server lists and runs; `only` names tools and toolsets. Raises UnknownTools.
+    """Choose the tools that a server lists and runs; `only` and `exclude` name tools and toolsets. Raises UnknownTools.
 
     With `read_only`, none that writes anything, not even a file. Without `extensions`, none that needs one: the
     service offers only the documented API.
     """
-    names = {tool.name for tool in TOOLS} if only is None else set(only)
-    _require_known(names, [*(tool.name for tool in TOOLS), *TOOLSETS])
-    names |= {tool.name for name in names for tool in TOOLSETS.get(name, ())}
+    names = {tool.name for tool in TOOLS} if only is None else _expand(only)
+    names -= _expand(exclude)
     chosen = [tool for tool in TOOLS if tool.name in names and (tool.is_read_only or not read_only)]
     return tuple(tool for tool in chosen if extensions or tool.extension is None)
 
@@ -75,6 +78,12 @@ def choose_panel_tools(tools: Sequence[Tool]) -> tuple[Tool, ...]:
     """Choose the tools that exist only in hosts with a panel, by the tools whose data they show."""
     names = {tool.name for tool in tools}
     return tuple(tool for tool in PANEL_TOOLS if not names.isdisjoint(_SHOWS[tool.name]))
+
+
+def _expand(names: Collection[str]) -> set[str]:
+    """Return the names of tools, those of toolsets included. Raises UnknownTools."""
+    _require_known(names, [*(tool.name for tool in TOOLS), *TOOLSETS])
+    return {*names, *(tool.name for name in names for tool in TOOLSETS.get(name, ()))}
 
 
 def require_confirmable(names: Collection[str]) -> None:
