@@ -59,7 +59,7 @@ FILE_OF: Mapping[str, str] = {**{name: name for name in INSTALL_HOSTS}, "claude-
 
 def capabilities_of(host: KnownHost) -> dict[str, object]:
     """Return what a host declares to a server."""
-    panel = {"extensions": {EXTENSION: {"mimeTypes": [MIME_TYPE]}}} if host.shows_panel else {}
+    panel: dict[str, object] = {"extensions": {EXTENSION: {"mimeTypes": [MIME_TYPE]}}} if host.shows_panel else {}
     if host.forms is HostForms.NONE:
         return panel
     return {"elicitation": {"form": {}, "url": {}} if host.opens_addresses else {"form": {}}, **panel}
