@@ -54,7 +54,7 @@ if sys.platform == "win32":
         try:
             win32file.UnlockFileEx(msvcrt.get_osfhandle(descriptor), 1, 0, _at(0))
         except pywintypes.error as exc:
-            if exc.winerror != winerror.ERROR_NOT_LOCKED:
+            if exc.winerror not in (winerror.ERROR_NOT_LOCKED, winerror.ERROR_LOCK_VIOLATION):  # there was no lock
                 raise to_os_error(exc) from None
 
     def _at(number: int) -> Any:

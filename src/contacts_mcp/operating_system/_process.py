@@ -59,6 +59,10 @@ if sys.platform == "win32":
         """Raise OSError: only a server that gets SIGHUP has to know the path of its log."""
         raise OSError(f"the path of descriptor {descriptor} is not known")
 
+    def data_folder(folder: str) -> dict[str, str]:
+        """Return the variables with which another process of this program keeps its data in a folder."""
+        return {"WIN_PD_OVERRIDE_LOCAL_APPDATA": folder}
+
     def child_environment() -> dict[str, str]:
         """Return the environment of a program of ours that needs none: without this variable Python does not start."""
         return {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
@@ -116,6 +120,10 @@ else:
         if get_path is not None:
             return Path(os.fsdecode(fcntl.fcntl(descriptor, get_path, bytes(_MAX_PATH_BYTES)).rstrip(b"\0")))
         return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+    def data_folder(folder: str) -> dict[str, str]:
+        """Return the variables with which another process of this program keeps its data in a folder."""
+        return {"XDG_DATA_HOME": folder}
 
     def child_environment() -> dict[str, str]:
         """Return the environment of a program of ours that needs none."""
