@@ -97,11 +97,11 @@ async def use_contacts(host: Host) -> None:
     (ola,) = (await host.call("list_contacts", search="ola"))["contacts"]
     assert (await host.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
     assert (await host.call("update_contact", contact_id=ola["id"], notes="blåbær"))["changed"]
-    assert (await host.call("find_contacts", query="soren kjaer"))["matches"]
+    assert (await host.call("find_contacts", query="soren kjaer"))["candidates"]
     assert (await host.apply("update_matching_contacts", search="kari", add_tags=["vip"]))["updates"] == 1
     twin = await host.call("create_contact", name="Ola Nordmann", phone_number="+4790000001", allow_duplicate=True)
     assert (await host.call("find_duplicate_contacts"))["clusters"]
-    assert (await host.call("merge_contacts", keep_id=ola["id"], merge_ids=[twin["id"]]))["done"]
+    assert (await host.call("merge_contacts", keep_id=ola["id"], merge_ids=[twin["id"]]))["deleted"] == [twin["id"]]
 
 
 async def use_groups(host: Host) -> None:
@@ -119,7 +119,7 @@ async def use_groups(host: Host) -> None:
 
 
 async def use_deletions(host: Host) -> None:
-    ola, kari = ((await host.call("list_contacts", search=each))["contacts"][0]["id"] for each in ("ola", "kari"))
+    ola, kari = [(await host.call("list_contacts", search=each))["contacts"][0]["id"] for each in ("ola", "kari")]
     assert await host.call("delete_contact", contact_id=kari) == deleted(kari, "Kari Nordmann")
     assert [each["id"] for each in (await host.call("list_deleted_contacts"))["contacts"]][:1] == [kari]
     assert (await host.call("restore_contact", contact_id=kari))["id"] == kari
