@@ -207,6 +207,7 @@ async def test_killed_process_leaves_no_lock_and_no_damage(tmp_path: Path) -> No
                 request = modern(number, "tools/call", name="create_contact", arguments=contact)
                 killed.stdin.write(json.dumps(request).encode() + b"\n")
             killed.stdin.flush()
+            assert b'"id"' in await asyncio.to_thread(killed.stdout.readline)  # the first of them is done
             await host.create("Meanwhile")
             killed.kill()
             await host.create("After")
@@ -243,11 +244,7 @@ def test_server_over_http_answers(tmp_path: Path) -> None:
 def spawn(home: Path, log: Log, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server that is killed in the end."""
     process = subprocess.Popen(
-        command("serve", *flags),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=log.file,
-        env=environment(home),
+        command("serve", *flags), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.file, env=environment(home)
     )
     with process:
         try:
