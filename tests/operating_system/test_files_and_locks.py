@@ -138,6 +138,8 @@ def test_new_files_and_folders_are_private(tmp_path: Path) -> None:
     make_folders(tmp_path / "deep" / "er")
     with opened(tmp_path / "deep" / "a", os.O_RDWR | os.O_CREAT):
         pass
+    with opened(tmp_path / "deep" / "a") as descriptor:
+        assert not may_others_read(descriptor)
 
     assert not may_others_read(tmp_path / "deep")
     assert not may_others_read(tmp_path / "deep" / "er")

@@ -13,6 +13,7 @@ from pathlib import Path
 _FOREIGN = "the folder belongs to another user"
 
 if sys.platform == "win32":
+    import msvcrt
     from functools import cache
     from typing import Any
 
@@ -67,10 +68,14 @@ if sys.platform == "win32":
         """Whether this user owns an open file of a private folder, to which no other user can write."""
         return True
 
-    def may_others_read(path: Path) -> bool:
-        """Whether the access control list of a file lets other users read it. Raises OSError."""
+    def may_others_read(file: Path | int) -> bool:
+        """Whether the access control list of a file, or of an open one, lets other users read it. Raises OSError."""
         try:
-            found = win32security.GetNamedSecurityInfo(str(path), win32security.SE_FILE_OBJECT, _ACL)
+            if isinstance(file, int):
+                handle = msvcrt.get_osfhandle(file)
+                found = win32security.GetSecurityInfo(handle, win32security.SE_FILE_OBJECT, _ACL)
+            else:
+                found = win32security.GetNamedSecurityInfo(str(file), win32security.SE_FILE_OBJECT, _ACL)
         except pywintypes.error as exc:
             raise to_os_error(exc) from None
         return not _is_private(found.GetSecurityDescriptorDacl())
@@ -154,9 +159,9 @@ else:
         """Whether this user owns an open file."""
         return os.fstat(descriptor).st_uid == os.getuid()
 
-    def may_others_read(path: Path) -> bool:
-        """Whether the mode of a file lets other users read it. Raises OSError."""
-        return bool(path.stat().st_mode & _OTHERS)
+    def may_others_read(file: Path | int) -> bool:
+        """Whether the mode of a file, or of an open one, lets other users read it. Raises OSError."""
+        return bool(os.stat(file).st_mode & _OTHERS)  # noqa: PTH116 - pathlib takes no descriptor
 
 
 def make_folders(path: Path) -> None:
