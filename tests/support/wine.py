@@ -13,7 +13,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 
 _FOLDER = Path(__file__).parents[2] / "build" / "windows"
 _PYTHON = str(_FOLDER / "python" / "python.exe")
-TIMEOUT_SECONDS = 120.0
+TIMEOUT_SECONDS = 240.0
 """How long a command may take: on Wine a start alone takes seconds, on a busy machine many."""
 _ATTEMPTS = 5
 
