@@ -22,7 +22,8 @@ from support.trust_summary import pytest_terminal_summary, tried
 for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):  # no test opens the browser of a developer
     os.environ.pop(name, None)
 os.environ["TZ"] = "UTC"  # times that a person reads are local
-time.tzset()
+if sys.platform != "win32":
+    time.tzset()
 settings.register_profile("here", deadline=None)  # the speed of the machine is not tested
 settings.load_profile("here")
 load_certificates_once()
@@ -30,6 +31,7 @@ load_certificates_once()
 __all__ = ["pytest_terminal_summary", "tried"]
 
 
+@pytest.hookimpl(optionalhook=True)  # on Windows, the tests run without xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: tests wait for timers and processes as well."""
     return (os.cpu_count() or 1) + 1

@@ -14,6 +14,9 @@ def main() -> None:
     try:
         _exit_on_interrupt()
         _open_standard_descriptors()
+        from contacts_mcp.operating_system import use_utf_8
+
+        use_utf_8()
         from contacts_mcp.cli import main as run
 
         run()

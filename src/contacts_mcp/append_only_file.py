@@ -1,7 +1,6 @@
 """A file to which several processes append lines, under a lock."""
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -9,11 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from contacts_mcp.operating_system import lock, open_file, read_at, sync_folder
+
 MAX_LINE_BYTES = 65_536
 """Every line is shorter than this."""
 
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
-_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe without a reader would block
 _NOT_REGULAR = (errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO)
 _OPEN_ATTEMPTS = 1_000
 
@@ -52,7 +52,7 @@ class LockedFile:
 
     def first_line(self) -> bytes:
         """Return the first line, without its line feed."""
-        return os.pread(self._descriptor, MAX_LINE_BYTES, 0).partition(b"\n")[0]
+        return read_at(self._descriptor, MAX_LINE_BYTES, 0).partition(b"\n")[0]
 
     def read_tail(self) -> Tail:
         """Return the end of the file. Raises DamagedFile if it is too long to be a line."""
@@ -76,7 +76,7 @@ class LockedFile:
                 os.ftruncate(self._descriptor, size)
             raise
         if not size:
-            _sync_folder(self._path)
+            sync_folder(self._path.absolute().parent)
 
     def rename(self, path: Path) -> None:
         """Give the file another name; the next `lock_file` creates a new one. Raises FileExistsError."""
@@ -84,7 +84,7 @@ class LockedFile:
             raise FileExistsError(errno.EEXIST, f"{path.name} already exists")
         os.fsync(self._descriptor)
         self._path.rename(path)
-        _sync_folder(path)
+        sync_folder(path.absolute().parent)
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def lock_file(path: Path) -> Iterator[LockedFile]:
     for _ in range(_OPEN_ATTEMPTS):
         descriptor = open_regular(path, _APPEND)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
             if is_named(descriptor, path):  # another process may have renamed it before we got the lock
                 yield LockedFile(path, descriptor)
                 return
@@ -117,7 +117,7 @@ def read_tail(path: Path) -> Tail:
 def open_regular(path: Path, flags: int) -> int:
     """Return a descriptor of a regular file. Raises OSError, NotRegularFile if it is something else."""
     try:
-        descriptor = os.open(path, flags | _SAFE, 0o600)
+        descriptor = open_file(path, flags)
     except OSError as exc:
         raise (NotRegularFile() if exc.errno in _NOT_REGULAR else exc) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -136,16 +136,7 @@ def is_named(descriptor: int, path: Path) -> bool:
 
 def _read_tail(descriptor: int) -> Tail:
     start = max(0, os.fstat(descriptor).st_size - MAX_LINE_BYTES)
-    lines, line_feed, rest = os.pread(descriptor, MAX_LINE_BYTES, start).rpartition(b"\n")
+    lines, line_feed, rest = read_at(descriptor, MAX_LINE_BYTES, start).rpartition(b"\n")
     if rest and start and not lines:
         raise DamagedFile("the file does not end with a line")
     return Tail(lines.rpartition(b"\n")[2] if line_feed else None, rest)
-
-
-def _sync_folder(path: Path) -> None:
-    """Sync the folder, so that a new or renamed file keeps its name after a power cut."""
-    folder = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

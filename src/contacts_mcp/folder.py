@@ -1,7 +1,7 @@
 """The only folder in which tools read and write files; no path leads out of it.
 
-Each step of a path is opened relative to the step before, and links are not followed: the file that was checked is the
-file that is opened, even if another process renames files meanwhile.
+Each step of a path is opened in the folder of the step before, and links are not followed: the file that was checked is
+the file that is opened, even if another process renames files meanwhile.
 """
 
 import errno
@@ -11,28 +11,24 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from contacts_mcp.contract import ValidationFailed, invalid_field
+from contacts_mcp.operating_system import HiddenFile, InvalidName, OpenFolder, split_name
 from contacts_mcp.text import sanitize_line
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Size limit of a file that is read."""
 
-_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_OPEN_SUBFOLDER = _OPEN_FOLDER | os.O_NOFOLLOW
-_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe without a writer would block
-_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK_ERRNOS = (errno.ELOOP, errno.EMLINK)
 _MAX_LISTED_FILES = 10
-_MAX_NAME_BYTES = 255  # on most file systems
+_MAX_NAME_LENGTH = 255
 _CHUNK_BYTES = 1024 * 1024
 _TOO_LARGE = f"is larger than {MAX_FILE_BYTES // 1024**2} MiB; split it"
 _NOT_REGULAR = "is not a regular file; links, folders, pipes and devices cannot be used"
 _SETTING = "CONTACTS_MCP_FILES (--files)"
-_OUTSIDE = "leads out of the folder for files; use a name below it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class Folder:
         """
         *folders, last = self._split(name)
         with self._translate_errors(), self._open_folder(folders) as folder:
-            descriptor = os.open(last, _OPEN_READ, dir_fd=folder)
+            descriptor = folder.open_file(last)
             try:
                 _require_regular(os.fstat(descriptor))
                 return SourceFile("/".join([*folders, last]), _read_all(descriptor))
@@ -70,11 +66,7 @@ class Folder:
         """Whether nothing has this name, not even a link to a missing file. Raises ValidationFailed as `write` does."""
         *folders, last = self._split(name)
         with self._translate_errors(), self._open_folder(folders) as folder:
-            try:
-                os.stat(last, dir_fd=folder, follow_symlinks=False)
-            except FileNotFoundError:
-                return True
-        return False
+            return not folder.has(last)
 
     def write(self, name: str, chunks: Iterable[bytes]) -> int:
         """Write a new file completely or not at all, and return its size in bytes. No file is ever replaced.
@@ -82,17 +74,16 @@ class Folder:
         Raises ValidationFailed, with the reason, if the name exists or is not allowed, or writing fails.
         """
         *folders, last = self._split(name)
-        if sanitize_line(last, _MAX_NAME_BYTES) != last:  # people and models would see another name
+        if sanitize_line(last, _MAX_NAME_LENGTH) != last:  # people and models would see another name
             raise invalid_field("path", "contains invisible characters; choose a plain name")
         temporary = f".{secrets.token_hex(8)}.part"
         with self._translate_errors(), self._open_folder(folders) as folder:
             try:
-                size = _write_all(os.open(temporary, _OPEN_NEW, 0o600, dir_fd=folder), chunks)
-                os.link(temporary, last, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-                os.fsync(folder)
+                size = _write_all(folder.create_file(temporary), chunks)
+                folder.publish(temporary, last)
             finally:
                 with suppress(FileNotFoundError):  # it could not be created
-                    os.unlink(temporary, dir_fd=folder)
+                    folder.remove(temporary)
         return size
 
     def spool(self, max_memory_bytes: int) -> IO[bytes]:
@@ -104,36 +95,26 @@ class Folder:
 
     def _split(self, name: str) -> list[str]:
         """Split a name into the steps from the folder to the file."""
-        path = PurePosixPath(name)
-        if path.is_absolute():
-            try:
-                path = path.relative_to(self._path)
-            except ValueError:
-                raise invalid_field("path", _OUTSIDE) from None
-        steps = list(path.parts)
-        if ".." in steps:
-            raise invalid_field("path", _OUTSIDE)
-        if not steps or name.endswith("/") or not all(map(_is_name, steps)):
-            raise invalid_field("path", "is not a file name")
-        if any(step.startswith(".") for step in steps):  # in a home folder these are settings and keys
-            raise invalid_field("path", "is hidden or in a hidden folder; hidden files cannot be used")
-        return steps
+        try:
+            return split_name(PurePath(self._path), name)
+        except InvalidName as exc:
+            raise invalid_field("path", str(exc)) from None
 
     @contextmanager
-    def _open_folder(self, folders: Sequence[str]) -> Iterator[int]:
-        """Open the folder at the end of these steps; yields its descriptor."""
+    def _open_folder(self, folders: Sequence[str]) -> Iterator[OpenFolder]:
+        """Open the folder at the end of these steps."""
         try:
-            current = os.open(self._path, _OPEN_FOLDER)
+            current = OpenFolder(self._path)
         except OSError as exc:
             raise self._unusable_folder(exc) from None
         try:
             for step in folders:
-                subfolder = os.open(step, _OPEN_SUBFOLDER, dir_fd=current)
-                os.close(current)
+                subfolder = current.subfolder(step)
+                current.close()
                 current = subfolder
             yield current
         finally:
-            os.close(current)
+            current.close()
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -146,6 +127,8 @@ class Folder:
             raise invalid_field("path", "already exists; choose another name") from None
         except (NotADirectoryError, IsADirectoryError):
             raise invalid_field("path", _NOT_REGULAR) from None
+        except HiddenFile as exc:
+            raise invalid_field("path", str(exc)) from None
         except OSError as exc:
             if exc.errno in _LINK_ERRNOS:
                 raise invalid_field("path", "is a link or leads through one; links are not followed") from None
@@ -179,13 +162,6 @@ class _Spool(SpooledTemporaryFile[bytes]):
 
 def _unusable(exc: OSError) -> ValidationFailed:
     return invalid_field("path", f"cannot be used ({(exc.strerror or 'system error').lower()})")
-
-
-def _is_name(step: str) -> bool:
-    try:
-        return "\0" not in step and len(os.fsencode(step)) <= _MAX_NAME_BYTES and not step.isspace()
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
 
 
 def _require_regular(found: os.stat_result) -> None:

@@ -248,5 +248,5 @@ def _tune_socket(transport: asyncio.BaseTransport, user_timeout_seconds: float) 
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Drop a peer that does not acknowledge what it was sent. One that vanished would hold its stream for a quarter of
     # an hour otherwise.
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout_seconds * 1000))
+    if (option := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:  # on Linux
+        wire.setsockopt(socket.IPPROTO_TCP, option, int(user_timeout_seconds * 1000))

@@ -1,8 +1,5 @@
 """Run an ASGI app in uvicorn: one process, one port. Knows nothing of the app."""
 
-import asyncio
-import resource
-import signal
 import socket
 from collections.abc import Callable
 
@@ -10,6 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from contacts_mcp.http_protocol import LimitedProtocol
+from contacts_mcp.operating_system import handle_hangup_in_loop, raise_descriptor_limit
 
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may be idle: longer than a proxy keeps one, which would lose a POST otherwise."""
@@ -22,6 +20,7 @@ _SPARE_DESCRIPTORS = 300
 
 def run(app: ASGIApp, listening: socket.socket, on_hangup: Callable[[], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; the event loop calls `on_hangup` for each SIGHUP."""
+    descriptors = raise_descriptor_limit(_MAX_CONNECTIONS + _SPARE_DESCRIPTORS)  # one for each connection
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,
@@ -31,7 +30,7 @@ def run(app: ASGIApp, listening: socket.socket, on_hangup: Callable[[], None] | 
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=min(_MAX_CONNECTIONS, _raise_descriptor_limit() - _SPARE_DESCRIPTORS),
+        limit_concurrency=min(_MAX_CONNECTIONS, descriptors - _SPARE_DESCRIPTORS),
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS,
     )
@@ -45,7 +44,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         if self._on_hangup:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
+            handle_hangup_in_loop(self._on_hangup)
         await super().startup(sockets)
 
 
@@ -56,13 +55,3 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as exc:
         raise OSError(exc.errno, f"cannot listen on {host}:{port}: {exc.strerror}") from None
-
-
-def _raise_descriptor_limit() -> int:
-    """Take as many file descriptors as needed and allowed, one for each connection, and return their number."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_CONNECTIONS + _SPARE_DESCRIPTORS
-    if soft < wanted:
-        soft = min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return soft

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+from contacts_mcp.operating_system import is_own_file, make_folders, make_private, open_file, publish
+
+_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class PrivateFolder:
@@ -22,17 +21,8 @@ class PrivateFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
-            missing.mkdir(mode=0o700, exist_ok=True)  # with `parents=True`, others could read the folders above
-        folder = os.open(path, _OPEN_FOLDER)
-        try:
-            found = os.fstat(folder)
-            if found.st_uid != os.getuid():
-                raise PermissionError("the folder belongs to another user")
-            if found.st_mode & _OTHERS:
-                os.fchmod(folder, 0o700)
-        finally:
-            os.close(folder)
+        make_folders(path)
+        make_private(path)
 
     def subfolder(self, name: str) -> "PrivateFolder":
         """Return a folder in this one, which is created if it is missing. Raises OSError."""
@@ -45,12 +35,12 @@ class PrivateFolder:
         """
         draft = self.path / f".{secrets.token_hex(8)}"
         try:
-            with os.fdopen(os.open(draft, _OPEN_NEW, 0o600), "wb") as file:
+            with os.fdopen(open_file(draft, _OPEN_NEW), "wb") as file:
                 file.write(content)
             # The kernel's own time advances only every few milliseconds.
             at = time.time_ns() if written is None else int(written * 1e9)
             os.utime(draft, ns=(at, at))
-            os.link(draft, self.path / name, follow_symlinks=False)
+            publish(draft, self.path / name)
         except FileExistsError:
             return False
         finally:
@@ -60,9 +50,8 @@ class PrivateFolder:
 
     def read(self, name: str) -> bytes:
         """Return a file's content. Raises OSError."""
-        with os.fdopen(os.open(self.path / name, _OPEN_READ), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+        with os.fdopen(open_file(self.path / name, os.O_RDONLY), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or not is_own_file(file.fileno()):
                 raise PermissionError("not a regular file of this user")
             return file.read()
 

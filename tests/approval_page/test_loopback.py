@@ -176,6 +176,7 @@ async def test_browser_that_runs_on_counts_as_open(
         ({"BROWSER": "/usr/bin/w3m %s", "DISPLAY": ":0"}, "linux", False),
         ({"TERM": "xterm"}, "linux", False),
         ({}, "darwin", True),
+        ({}, "win32", True),
         ({"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, "darwin", False),
     ],
 )

@@ -5,7 +5,6 @@ as root, so root starts it as another user.
 """
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -112,13 +111,19 @@ def user_of_servers() -> str | None:
     """The user that runs the servers, None for this process's own."""
     if os.getuid():
         return None
+    import pwd
+
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
 
 
 def as_user(user: str | None) -> dict[str, object]:
     """The options of Popen for a process of this user."""
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+    if not user:
+        return {}
+    import pwd
+
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def run_program(command: Sequence[object], user: str | None) -> str:

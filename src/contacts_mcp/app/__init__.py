@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.app._hangup import Reload, hangup_handler
 from contacts_mcp.app._logs import announce, configure_logging
-from contacts_mcp.app._process import forbid_core_dumps, require_shared_keys
+from contacts_mcp.app._process import require_shared_keys
+from contacts_mcp.operating_system import forbid_core_dumps
 
 if TYPE_CHECKING:
     from contacts_mcp.app._approvals import Reviewer, open_reviewer

@@ -1,6 +1,5 @@
 """The desk of a person who decides on pending calls in a terminal, by the settings of the server that asks."""
 
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from contacts_mcp.app._links import choose_links
 from contacts_mcp.app._shared_state import SharedState, open_shared_state
 from contacts_mcp.client import find_credential
 from contacts_mcp.guard import Approval, Consent, Decision, Rung
+from contacts_mcp.operating_system import user_label
 from contacts_mcp.pseudonyms import key_pseudonym
 from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, Caller, OpenQuestion
 from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
@@ -128,7 +128,7 @@ def _admit(desk: ApprovalDesk, person: Caller, rungs: Sequence[Rung], settings: 
         raise InvalidSettings(_NOT_AN_APPROVER)
     if settings.auth is Auth.OAUTH:
         raise InvalidSettings("callers with OAuth cannot decide in a terminal; they decide on the server's page")
-    return Reviewer(desk, replace(person, may_approve=False), Consent.TERMINAL, f"uid {os.getuid()}")
+    return Reviewer(desk, replace(person, may_approve=False), Consent.TERMINAL, user_label())
 
 
 def _open_shared_state(settings: Settings, backend: Platform | Embedded) -> SharedState | None:

@@ -5,7 +5,6 @@ import errno
 import io
 import logging
 import os
-import select
 import sys
 import threading
 from collections import deque
@@ -13,6 +12,8 @@ from contextlib import suppress
 from typing import TextIO
 
 import anyio
+
+from contacts_mcp.operating_system import run_in_forks, wait_until_writable
 
 _MAX_WAITING_CHARACTERS = 1_000_000
 _USUAL_WRITE_SECONDS = 0.02
@@ -54,7 +55,7 @@ class QueuedOutput(io.TextIOBase):
         self._dropped = 0
         self._fault: OSError | None = None
         self._start()
-        os.register_at_fork(after_in_child=self._start)
+        run_in_forks(self._start)
         atexit.register(self._drain, _EXIT_TIMEOUT_SECONDS)
 
     def write(self, text: str) -> int:
@@ -124,7 +125,7 @@ class QueuedOutput(io.TextIOBase):
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # another process may have made the descriptor non-blocking
-                select.select([], [self._descriptor], [])
+                wait_until_writable(self._descriptor)
             except OSError as exc:
                 return exc
         return None

@@ -1,43 +1,36 @@
-"""Keep a server process from writing core dumps, and from running beside other workers without shared keys."""
+"""Keep a server process from running beside other workers without shared keys."""
 
-import fcntl
 import logging
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from contacts_mcp.operating_system import HAS_WORKERS, open_file, try_lock_number, user_id
 from contacts_mcp.settings import Settings, env_name
 
-_COREDUMP_FILTER = Path("/proc/self/coredump_filter")
 _locks: list[int] = []
 """File descriptors that hold locks until the process ends."""
-
-
-def forbid_core_dumps() -> None:
-    """Disable core dumps for this process and its children: they would contain keys and contacts."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # only on Linux, where the limit does not stop dumps that are piped to a program
-        _COREDUMP_FILTER.write_text("0")  # no memory mappings
 
 
 def require_shared_keys(settings: Settings, app: ASGIApp) -> ASGIApp:
     """Return an app that starts in only one worker process, unless the settings have keys that workers share.
 
-    Another worker could not open the confirmations that the first one sealed. A second worker answers the ASGI
-    lifespan with `startup.failed`: then the server stops, while after an exception it would start workers for ever.
+    On Windows it always starts in only one. Another worker could not open the confirmations that the first one
+    sealed. A second worker answers the ASGI lifespan with `startup.failed`: then the server stops, while after an
+    exception it would start workers for ever.
     """
-    if settings.state_keys:
+    if settings.state_keys and HAS_WORKERS:
         return app
     message = (
         f"a second worker needs {env_name('state_keys')}, because workers have to finish each other's confirmations; "
         "set it to a secret, for example from `openssl rand -hex 32`, or run one worker"
     )
+    if not HAS_WORKERS:
+        message = "several workers are supported on Linux and macOS, not on Windows; run one worker"
 
     async def start_once(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and _is_worker() and not _is_first_worker():
@@ -56,14 +49,12 @@ def _is_worker() -> bool:
 
 def _is_first_worker() -> bool:
     """Whether no other child of the same parent holds the lock; if it cannot be locked, assume there is none."""
-    path = Path(tempfile.gettempdir()) / f"contacts-mcp-{os.getuid()}.lock"
+    path = Path(tempfile.gettempdir()) / f"contacts-mcp-{user_id()}.lock"
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, os.getppid())  # one byte per parent process
-    except BlockingIOError:
-        return False
+        lock = open_file(path, os.O_RDWR | os.O_CREAT)
+        is_first = try_lock_number(lock, os.getppid())
     except OSError as exc:
         logging.getLogger(__name__).warning("cannot tell whether this is the only worker (%s)", exc.strerror)
         return True
     _locks.append(lock)
-    return True
+    return is_first

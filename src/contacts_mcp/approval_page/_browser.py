@@ -25,7 +25,7 @@ def has_browser(environ: Mapping[str, str] = os.environ, platform: str = sys.pla
     chosen = environ.get("BROWSER", "")
     if chosen:
         return not _is_text_browser(chosen.split(os.pathsep)[0])
-    if platform == "darwin":
+    if platform in ("darwin", "win32"):
         return "SSH_CONNECTION" not in environ
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 

@@ -19,6 +19,7 @@ from contacts_mcp.append_only_file import DamagedFile, LockedFile, lock_file
 from contacts_mcp.audit._parts import read_lines, read_rotated_end
 from contacts_mcp.chain_file import probe_chain_file, repair_chain_end
 from contacts_mcp.hash_chain import ChainEnd, ChainRecord, InvalidRecord, end_of, format_line, link_record, parse_line
+from contacts_mcp.operating_system import make_folders
 
 ROTATE_AT_BYTES = 10_000_000  # a file of at least this size is rotated before the next record
 
@@ -105,7 +106,7 @@ class TrailFile:
 
     def _append_batch(self, batch: Sequence[_Pending]) -> None:
         """Append all records or none."""
-        _make_folders(self.path)
+        make_folders(self.path.absolute().parent)
         while True:
             with lock_file(self.path) as file:
                 end = self._read_end(file)
@@ -148,11 +149,6 @@ class TrailFile:
                 if record["seq"] >= written.seq:
                     return bool(record["seq"] > written.seq or record["hash"] == written.hash)
         return False
-
-
-def _make_folders(path: Path) -> None:
-    for folder in reversed([each for each in path.absolute().parents if not each.exists()]):
-        folder.mkdir(0o700, exist_ok=True)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ first record is a file's place in the trail, and not its name.
 """
 
 import errno
-import fcntl
 import gzip
 import lzma
 import os
@@ -22,6 +21,7 @@ from typing import BinaryIO, NamedTuple, cast
 from contacts_mcp.append_only_file import MAX_LINE_BYTES, open_regular
 from contacts_mcp.chain_file import read_chain_end
 from contacts_mcp.hash_chain import ChainEnd, ChainVerifier, InvalidRecord, end_of, parse_line
+from contacts_mcp.operating_system import lock
 
 _DECOMPRESSORS: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     ".gz": lambda file: cast("BinaryIO", gzip.GzipFile(fileobj=file)),
@@ -221,7 +221,7 @@ def _locked_end(path: Path) -> ChainEnd:
     """Return the end of a rotated file, once a process that was writing to it has finished."""
     descriptor = open_regular(path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        lock(descriptor, shared=True)
         return read_chain_end(path, ChainEnd())
     finally:
         os.close(descriptor)

@@ -2,9 +2,8 @@
 
 import re
 import sys
-import termios
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,6 +16,7 @@ from contacts_mcp.cli._options import interruptible
 from contacts_mcp.cli._output import one_line, print_line, print_list
 from contacts_mcp.contract import ContactsError
 from contacts_mcp.guard import Approval, Prompt, Refused, build_prompt, choice_field
+from contacts_mcp.operating_system import discard_typed, open_terminal
 from contacts_mcp.server import OpenQuestion
 from contacts_mcp.settings import Settings
 from contacts_mcp.text import quote
@@ -157,8 +157,7 @@ def _read_choices(answers: TextIO, prompt: Prompt) -> dict[str, bool]:
 
 def _read_line(answers: TextIO, prompt: str) -> str:
     """Return what the person types, without the spaces around it. Raises _InputEnded."""
-    with suppress(termios.error):  # what was typed before the question was shown is no answer to it
-        termios.tcflush(answers, termios.TCIFLUSH)
+    discard_typed(answers)  # what was typed before the question was shown is no answer to it
     typer.echo(one_line(prompt), nl=False)
     sys.stdout.flush()
     try:
@@ -197,7 +196,7 @@ def _open_terminal() -> Iterator[TextIO | None]:
         yield None
         return
     try:
-        terminal = open("/dev/tty", encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123 - closed below
+        terminal = open_terminal()
     except OSError:
         yield sys.stdin
         return

@@ -30,6 +30,7 @@ from rich.text import Text
 from contacts_mcp.approval_page import has_browser
 from contacts_mcp.cli._console import SafeConsole
 from contacts_mcp.cli._options import interruptible
+from contacts_mcp.operating_system import data_folder
 
 _SAMPLE: tuple[dict[str, Any], ...] = (
     {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip", "oslo"]},
@@ -154,7 +155,7 @@ async def _connect(
     It writes only to `folder`, and to the directory if that is elsewhere.
     """
     args = ["-m", "contacts_mcp", "serve", "--directory", directory, "--audit", "stderr"]
-    environment = {"XDG_DATA_HOME": folder, "CONTACTS_MCP_APPROVAL": "form,page" if _has_page() else "form,terminal"}
+    environment = {**data_folder(folder), "CONTACTS_MCP_APPROVAL": "form,page" if _has_page() else "form,terminal"}
     environment |= {name: os.environ[name] for name in _OF_THE_DESKTOP if name in os.environ}
     server = StdioServerParameters(command=sys.executable, args=args, env=environment)
 
@@ -202,7 +203,7 @@ class _Reviewing:
 
     async def _run(self, *options: str, stdin: int | None = DEVNULL, stdout: int | None = PIPE) -> bytes:
         command = [sys.executable, "-m", "contacts_mcp", "approvals", "--directory", self.directory, *options]
-        environment = {**os.environ, "XDG_DATA_HOME": self.folder, "CONTACTS_MCP_APPROVAL": "form,terminal"}
+        environment = {**os.environ, **data_folder(self.folder), "CONTACTS_MCP_APPROVAL": "form,terminal"}
         process = await anyio.run_process(
             command, stdin=stdin, stdout=stdout, stderr=None, env=environment, check=False
         )

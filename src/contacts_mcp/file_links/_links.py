@@ -1,6 +1,5 @@
 """The links and their files, in one private folder that several processes may share."""
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -20,6 +19,7 @@ import anyio.to_thread
 
 from contacts_mcp.file_links._entries import FILE_NAME, MAX_FILE_BYTES, Entry, find_crowd, group_files
 from contacts_mcp.file_links._errors import LinkNotFound, LinkUsed, NoRoom
+from contacts_mcp.operating_system import lock, open_file, try_lock
 from contacts_mcp.private_folder import PrivateFolder
 
 LINK_LIFETIME_SECONDS = 900.0
@@ -29,8 +29,7 @@ _SWEEP_INTERVAL_SECONDS = 30.0
 _TOKEN_BYTES = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _LOCK_NAME, _USERS_NAME = ".lock", ".users"
-_OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_LOCK = os.O_RDWR | os.O_CREAT
 
 _log = logging.getLogger(__name__)
 
@@ -94,11 +93,11 @@ class FileLinks:
     def open(self) -> None:
         """Open the folder; the first of its processes removes what is left of earlier ones. Raises OSError."""
         folder = PrivateFolder(self._path)
-        users = os.open(folder.path / _USERS_NAME, _OPEN_LOCK, 0o600)
+        users = open_file(folder.path / _USERS_NAME, _OPEN_LOCK)
         try:
-            if _try_lock(users, fcntl.LOCK_EX):
+            if try_lock(users):
                 _remove_all(folder)
-            fcntl.flock(users, fcntl.LOCK_SH)
+            lock(users, shared=True)
         except BaseException:
             os.close(users)
             raise
@@ -109,7 +108,7 @@ class FileLinks:
         folder, self._folder = self._opened, None
         try:
             with suppress(OSError):
-                if _try_lock(self._users, fcntl.LOCK_EX):
+                if try_lock(self._users):
                     _remove_all(folder)
         finally:
             os.close(self._users)
@@ -119,7 +118,7 @@ class FileLinks:
         link, owner_id = _new_link(), self._id_of_owner(owner)
         with self._locked():
             self._make_room(owner_id, 0, link.id)
-            os.close(os.open(self._locate(link.id, owner_id, "open"), _OPEN_LOCK, 0o600))
+            os.close(open_file(self._locate(link.id, owner_id, "open"), _OPEN_LOCK))
         return link
 
     def begin_upload(self, token: str, size: int | None) -> "FileWriter":
@@ -145,7 +144,7 @@ class FileLinks:
                 raise LinkNotFound("no file was sent to the upload link yet")
             path = self._locate(entry.id, entry.owner, "upload")
             os.utime(path)
-            file = os.fdopen(os.open(path, _OPEN_READ), "rb")
+            file = os.fdopen(open_file(path, os.O_RDONLY), "rb")
         with file:
             return file.read(MAX_FILE_BYTES)
 
@@ -181,7 +180,7 @@ class FileLinks:
         with self._locked():
             os.ftruncate(writer.file.fileno(), size)
             try:
-                part.rename(self._locate(writer.id, writer.owner, writer.state))
+                part.replace(self._locate(writer.id, writer.owner, writer.state))
             except FileNotFoundError:
                 raise _not_found() from None
             self._locate(writer.id, writer.owner, "open").unlink(missing_ok=True)
@@ -196,14 +195,14 @@ class FileLinks:
         if "download" not in entry.files:
             raise _not_found()
         about = json.loads(self._opened.read(self._locate(entry.id, entry.owner, "about").name))
-        content = os.fdopen(os.open(self._locate(entry.id, entry.owner, "download"), _OPEN_READ), "rb")
+        content = os.fdopen(open_file(self._locate(entry.id, entry.owner, "download"), os.O_RDONLY), "rb")
         return StoredFile(about["name"], about["mime_type"], entry.files["download"][0], content)
 
     def _reserve(self, identifier: str, owner: str, size: int) -> IO[bytes]:
         """Open a new file that counts as `size` bytes from now on, and lock it for as long as it is open."""
         path = self._locate(identifier, owner, "part")
         with ExitStack() as undo:
-            file = undo.enter_context(os.fdopen(os.open(path, _OPEN_LOCK, 0o600), "wb"))
+            file = undo.enter_context(os.fdopen(open_file(path, _OPEN_LOCK), "wb"))
             _require_writer_lock(file)
             undo.callback(path.unlink)
             self._make_room(owner, size, identifier)
@@ -255,9 +254,9 @@ class FileLinks:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep all other threads and processes out of the folder."""
-        descriptor = os.open(self._opened.path / _LOCK_NAME, _OPEN_LOCK, 0o600)
+        descriptor = open_file(self._opened.path / _LOCK_NAME, _OPEN_LOCK)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
             yield
         finally:
             os.close(descriptor)
@@ -322,16 +321,8 @@ def _not_found() -> LinkNotFound:
 
 
 def _require_writer_lock(file: IO[bytes]) -> None:
-    if not _try_lock(file.fileno(), fcntl.LOCK_EX):
+    if not try_lock(file.fileno()):
         raise LinkUsed("a file is being sent to this link; wait for the end, or get a new link")
-
-
-def _try_lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _remove_all(folder: PrivateFolder) -> None:

@@ -20,6 +20,7 @@ from contacts_mcp.formats._resaved_export import LINES_RESTORED, find_separators
 from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows, parse_id, parse_type
 from contacts_mcp.formats._table import read_table
 from contacts_mcp.formats._vcard import read_vcard
+from contacts_mcp.operating_system import child_environment
 
 _WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _OTHER_SIGNATURES = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture",
@@ -273,7 +274,12 @@ def _run_workbook_reader(data: bytes) -> bytes:
     try:
         with _workbook_slots:
             done = subprocess.run(  # noqa: S603 - our own program, whose arguments are numbers
-                program, input=data, capture_output=True, timeout=_WORKBOOK_TIMEOUT_SECONDS, check=False, env={}
+                program,
+                input=data,
+                capture_output=True,
+                timeout=_WORKBOOK_TIMEOUT_SECONDS,
+                check=False,
+                env=child_environment(),
             )
     except subprocess.TimeoutExpired:
         raise _workbook_too_large() from None

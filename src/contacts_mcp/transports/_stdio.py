@@ -2,12 +2,11 @@
 
 The SDK's transport reads and writes in threads. A signal cannot wake a thread from its read, a thread may hang in its
 write when the host has stopped reading, and each answer costs two thread switches. Here the event loop waits for the
-file descriptors instead, which needs POSIX.
+file descriptors instead, except on Windows, where threads that the process does not wait for read and write.
 """
 
 import asyncio
 import os
-import select
 import signal
 import sys
 import threading
@@ -18,19 +17,17 @@ from typing import Any
 
 import anyio
 from anyio import CancelScope
-from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 
+from contacts_mcp.operating_system import STOP_SIGNALS, PipeReader, PipeWriter, handle_hangup_in_loop
 from contacts_mcp.transports._eras import serve_connection
 from contacts_mcp.transports._messages import MalformedMessage, parse_message, too_large
 from contacts_mcp.transports._streams import Read, Write, answer_unserved
 
 _EXIT_TIMEOUT_SECONDS = 0.8
 """Time for an orderly end; after it the process is ended."""
-_HANGUP_INTERVAL_SECONDS = 1.0
-"""How often a write that waits checks whether the host has gone."""
 _CHUNK_BYTES = 65_536
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A line without an end would take all memory."""
@@ -44,7 +41,7 @@ async def serve_stdio(server: Server[Any], on_hangup: Callable[[], None] | None 
     SIGHUP only calls `on_hangup`: if the terminal or the host has gone, standard input ends as well.
     """
     if on_hangup:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
+        handle_hangup_in_loop(on_hangup)
     async with anyio.create_task_group() as tasks:
         with _stop_on_signal(tasks.cancel_scope), _claim_stdout() as wire:
             async with server.lifespan(server) as state, _open_streams(wire, tasks.cancel_scope) as (read, write):
@@ -61,7 +58,7 @@ def _stop_on_signal(scope: CancelScope) -> Iterator[None]:
         _exit_after_timeout()
         loop.call_soon_threadsafe(scope.cancel)
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -94,16 +91,18 @@ async def _open_streams(wire: int, scope: CancelScope) -> AsyncIterator[tuple[Re
     """Yield the host's messages, and a stream for ours; `scope` is cancelled when the host no longer accepts output."""
     received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
     sent, outgoing = anyio.create_memory_object_stream[SessionMessage]()
+    reader = PipeReader(0)
+    writer = PipeWriter(wire, reader.has_hung_up)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read_messages, received)
-        tasks.start_soon(_write_messages, outgoing, wire, scope)
+        tasks.start_soon(_read_messages, received, reader)
+        tasks.start_soon(_write_messages, outgoing, writer, scope)
         yield incoming, sent
 
 
-async def _read_messages(received: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+async def _read_messages(received: MemoryObjectSendStream[SessionMessage | Exception], reader: PipeReader) -> None:
     """Read standard input to its end, then end the process soon."""
     async with received:
-        async for line in _read_lines(0):
+        async for line in _read_lines(reader):
             try:
                 await received.send(line if isinstance(line, Exception) else SessionMessage(parse_message(line)))
             except MalformedMessage as malformed:
@@ -111,10 +110,10 @@ async def _read_messages(received: MemoryObjectSendStream[SessionMessage | Excep
         _exit_after_timeout()
 
 
-async def _read_lines(descriptor: int) -> AsyncIterator[bytes | MalformedMessage]:
-    """Yield the lines of a file descriptor that are not blank, and an error for each that is too large."""
+async def _read_lines(reader: PipeReader) -> AsyncIterator[bytes | MalformedMessage]:
+    """Yield the lines that arrive and are not blank, and an error for each that is too large."""
     rest, head = bytearray(), b""
-    while chunk := await _read(descriptor):
+    while chunk := await reader.read():
         rest += chunk
         *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
         for line in lines:
@@ -134,20 +133,10 @@ def _finish_line(head: bytes, line: bytearray) -> bytes | MalformedMessage | Non
     return None if not line or line.isspace() else bytes(line.removeprefix(_BYTE_ORDER_MARK))
 
 
-async def _read(descriptor: int) -> bytes:
-    try:
-        await anyio.wait_readable(descriptor)
-    except PermissionError:
-        await checkpoint()  # a regular file cannot be waited for; it is always readable
-    try:
-        return os.read(descriptor, _CHUNK_BYTES)
-    except OSError:  # of a terminal that is gone
-        return b""
-
-
-async def _write_messages(outgoing: MemoryObjectReceiveStream[SessionMessage], wire: int, scope: CancelScope) -> None:
+async def _write_messages(
+    outgoing: MemoryObjectReceiveStream[SessionMessage], writer: PipeWriter, scope: CancelScope
+) -> None:
     """Write messages, each of them whole, also if the task that sent it is cancelled."""
-    writer = _Writer(wire)
     try:
         async with outgoing:
             async for item in outgoing:
@@ -157,34 +146,3 @@ async def _write_messages(outgoing: MemoryObjectReceiveStream[SessionMessage], w
     except OSError:  # the host is gone, even if its side of standard input is still open
         _exit_after_timeout()
         scope.cancel()
-
-
-class _Writer:
-    """Writes to a file descriptor, at most as much at once as a pipe surely takes, so that no write blocks."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
-
-    async def write(self, text: bytes) -> None:
-        """Write all of it. Raises OSError if the host is gone."""
-        rest = memoryview(text)
-        while rest:
-            if self._poll.poll(0):
-                rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
-            else:
-                await self._wait()
-
-    async def _wait(self) -> None:
-        """Wait for the host to read. One that has closed standard input will not; then nothing else would notice."""
-        with anyio.move_on_after(_HANGUP_INTERVAL_SECONDS) as waiting:
-            await anyio.wait_writable(self._descriptor)
-        if waiting.cancelled_caught and _has_hung_up(0):
-            raise BrokenPipeError
-
-
-def _has_hung_up(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, getattr(select, "POLLRDHUP", 0))  # a pipe's end is always reported
-    return bool(poll.poll(0))

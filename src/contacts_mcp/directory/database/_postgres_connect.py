@@ -34,6 +34,7 @@ from contacts_mcp.directory.database._postgres_pooler import (
     is_direct,
     refuses_settings,
 )
+from contacts_mcp.operating_system import may_others_read
 
 _TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _FIELDS = re.compile(r"((?:\\.|[^:\\])*)(?::|$)")
@@ -222,8 +223,7 @@ def _read_private_lines(path: Path) -> list[str]:
     """Return the entries of a password file, none if others may read it, as libpq does."""
     try:
         with path.open(encoding="utf-8", errors="surrogateescape") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or may_others_read(file.fileno()):
                 _log.warning("The password file %s is not used: it must be a file that only its owner may read", path)
                 return []
             lines = [line.rstrip("\r\n") for line in file]

@@ -23,12 +23,12 @@ from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.database._database import Work
 from contacts_mcp.directory.database._inspection import schema_faults
 from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, Prepared, create_statements, not_created
+from contacts_mcp.operating_system import make_folders, open_file
 
 BUSY_TIMEOUT_SECONDS = 10.0
 """How long a connection waits for a lock of another process before SQLite gives up."""
 
 APPLICATION_ID = 0x57434354  # 'WCCT', by which `file` and other programs recognize a directory
-_FILE_MODE, _FOLDER_MODE = 0o600, 0o700
 _RETRY_SECONDS = 0.01
 
 _ERRORS = {
@@ -198,7 +198,8 @@ def _scrub(connection: sqlite3.Connection) -> str | None:
 
 def file_uri(path: Path) -> str:
     """Return a URI with which SQLite opens the file but never creates it: only `create_private_file` may."""
-    return f"file:{quote(str(path.absolute()))}"
+    name = path.absolute().as_posix()
+    return f"file://{quote(name if name.startswith('/') else f'/{name}')}"  # a drive of Windows needs the slash
 
 
 def connect_file(path: Path) -> sqlite3.Connection:
@@ -209,9 +210,7 @@ def connect_file(path: Path) -> sqlite3.Connection:
 def create_private_file(path: Path) -> None:
     """Create an empty file for its owner only, with its folders, if it is missing. Raises DirectoryUnavailable."""
     try:
-        missing = [folder for folder in path.absolute().parents if not folder.exists()]
-        for folder in reversed(missing):
-            folder.mkdir(_FOLDER_MODE, exist_ok=True)
+        make_folders(path.absolute().parent)
         with _creating:
             _create_or_access(path)
     except (OSError, ValueError) as exc:
@@ -289,7 +288,7 @@ def _primary_code(error: BaseException) -> int | None:
 def _create_or_access(path: Path) -> None:
     try:
         # SQLite gives `-wal` and `-shm` the mode of the file itself.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
+        os.close(open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         if not os.access(path, os.R_OK | os.W_OK):
             raise PermissionError(0, "no permission to read and write it") from None

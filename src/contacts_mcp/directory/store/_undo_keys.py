@@ -14,9 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from contacts_mcp.operating_system import open_file, publish
+
 _KEY_BYTES = 32
-_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _PURPOSE = b"contacts-mcp: values that a bulk update replaced"
 
 _log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class KeyFile:
         return () if self._key is None else (self._key,)
 
     def _read(self) -> bytes:
-        with os.fdopen(os.open(self.path, _OPEN_READ), "rb") as file:
+        with os.fdopen(open_file(self.path, os.O_RDONLY), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("it is not a file")
             key = file.read(_KEY_BYTES + 1)
@@ -87,10 +88,10 @@ class KeyFile:
             raise FileExistsError
         draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
         try:
-            with os.fdopen(os.open(draft, _OPEN_NEW, 0o600), "wb") as file:
+            with os.fdopen(open_file(draft, _OPEN_NEW), "wb") as file:
                 file.write(secrets.token_bytes(_KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(draft, self.path)
+            publish(draft, self.path)
         finally:
             draft.unlink(missing_ok=True)

@@ -4,7 +4,8 @@ A workbook of a few kilobytes can describe gigabytes of cells, which must not en
 stream, within limits. Older formats are left to a library, which allocates every cell up to the farthest one, and
 aborts its process if memory runs out.
 
-The program imports nothing of the package `contacts_mcp`, which takes longer to import than most workbooks to read.
+Of the package `contacts_mcp` the program imports only `operating_system`, which imports nothing else: the others take
+longer to import than most workbooks to read.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ TOO_LARGE = 3
 """Exit status if memory, time or the given limits do not suffice."""
 DAMAGED = 4
 
-ARGUMENTS = ("-I", "-c", "import sys; sys.path.insert(0, sys.argv[1]); import _workbook.__main__",
-             str(Path(__file__).parent.parent))  # fmt: skip
+_FORMATS = Path(__file__).parent.parent
+_PROGRAM = "import sys; sys.path[:] = [sys.argv[1], *sys.path, sys.argv[2]]; import _workbook.__main__"
+ARGUMENTS = ("-I", "-c", _PROGRAM, str(_FORMATS), str(_FORMATS.parent.parent))
 """The arguments of the interpreter that runs the program; the limits of rows and bytes follow."""

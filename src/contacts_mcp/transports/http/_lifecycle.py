@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contacts_mcp.contract import ContactsError
+from contacts_mcp.operating_system import STOP_SIGNALS
 from contacts_mcp.readiness import PART_WORKS, render_readiness
 from contacts_mcp.server import ActiveCalls
 
@@ -27,7 +28,6 @@ _CALLS_TIMEOUT_SECONDS = 2.5
 """How long running calls may take to finish after SIGTERM."""
 _FLUSH_SECONDS = 0.3
 """How long the last answers may take to leave."""
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 ReadinessCheck = Callable[[], Awaitable[None]]
 """Raises a ContactsError if a part of the server cannot be used."""
@@ -56,15 +56,15 @@ class Shutdown:
         loop, signalled = asyncio.get_running_loop(), anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop, signalled)
-            previous = {number: signal.getsignal(number) for number in _SIGNALS}
+            previous = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
             def handle(number: int, frame: FrameType | None) -> None:
-                handler: Any = previous[signal.Signals(number)]
+                handler: Any = previous[number]
                 if callable(handler):
                     handler(number, frame)
                 loop.call_soon_threadsafe(signalled.set)
 
-            for number in _SIGNALS:
+            for number in STOP_SIGNALS:
                 signal.signal(number, handle)
             try:
                 yield
