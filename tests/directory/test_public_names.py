@@ -34,7 +34,8 @@ from contacts_mcp.directory import api, database, maintenance, service, store
             erase_contact erase_contacts find_key find_keys find_tenant get_contact get_group index_postings insert_rows
             journal_path key_prefix list_contacts list_deleted list_groups list_keys list_members
             list_tenants merge_contacts name_words open_database parse_query phone_digits phone_pieces
-            read_approval read_journal read_journal_file read_person read_receipt read_receipts read_undo rebuild_index
+            read_approval read_journal read_journal_file read_latest_receipts read_person read_receipt read_receipts
+            read_undo rebuild_index
             receipt_chain_end record_use remove_member replay_receipts restore_contact revoke_key scan_contacts
             spend_nonce undo_update update_contact update_contacts update_group update_with_undo verify_receipts
             words_column

@@ -10,6 +10,7 @@ def test_server_exports_what_other_packages_use() -> None:
         "ACTIVE_CALLS_SCOPE_KEY",
         "APPROVALS_URL_SCOPE_KEY",
         "CALLER_SCOPE_KEY",
+        "CONSOLE_SCOPE_KEY",
         "FILES_URL_SCOPE_KEY",
         "LOCAL_CALLER",
         "ActiveCalls",
@@ -17,6 +18,9 @@ def test_server_exports_what_other_packages_use() -> None:
         "BackendFactory",
         "CallRecorder",
         "Caller",
+        "ExtraArguments",
+        "ExtraTool",
+        "ExtraTools",
         "KeyRights",
         "Lifespan",
         "OpenQuestion",
@@ -26,6 +30,7 @@ def test_server_exports_what_other_packages_use() -> None:
         "Ways",
         "approvals_url_of",
         "build_server",
+        "is_of_console",
     ]
 
 
