@@ -51,7 +51,7 @@ requirements() {  # of the package, and of the tests that run there
 import tomllib
 
 project = tomllib.load(open("pyproject.toml", "rb"))
-of_tests = ("pytest>", "pytest-asyncio", "hypothesis", "openpyxl", "vobject", "jsonschema>")
+of_tests = ("pytest>", "pytest-asyncio", "pytest-timeout", "hypothesis", "openpyxl", "vobject", "jsonschema>")
 print(*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["telemetry"], sep="\n")
 print(*(each for each in project["dependency-groups"]["dev"] if isinstance(each, str) and each.startswith(of_tests)), sep="\n")
 PYTHON

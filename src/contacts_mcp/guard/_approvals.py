@@ -129,6 +129,8 @@ class FileApprovalStore:
         try:
             return self._folder.read(name).decode(errors="replace")
         except FileNotFoundError:
+            if not self._folder.path.is_dir():  # Windows reports that like a missing file
+                raise
             return None
 
 
