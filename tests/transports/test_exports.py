@@ -13,8 +13,10 @@ def test_transports_export_only_what_others_use() -> None:
         "ApiKeyAccess",
         "AuthenticationMiddleware",
         "AuthorizationMiddleware",
+        "ConsoleOnlyAccess",
         "Issuer",
         "LoopbackAccess",
         "OAuthAccess",
         "OidcClient",
+        "set_caller",
     ]

@@ -187,6 +187,7 @@ async def use_maintenance(service, folder: Path) -> None:
     await opened.create_approval("name", "content", tomorrow.timestamp())
     await opened.read_approval("name")
     await opened.approval_names("n")
+    await opened.latest_receipts("ola", 2, 10)
     await opened.list_tenants()
     (key, *_) = await opened.find_keys((await opened.list_keys())[0].prefix)
     await opened.revoke_key(key.prefix)
