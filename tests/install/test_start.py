@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from contacts_mcp.cli._hosts import HOSTS
 from contacts_mcp.install import INSTALL_HOSTS, read_launch
 from install.host_files import ALL_STATES, crowded, states
 from support.processes import API_KEY, MAX_WAIT_SECONDS, clean_environment
@@ -72,7 +73,8 @@ def test_doctor_shows_the_tools_the_way_to_a_person_and_the_log(command, user, h
     assert f"✓ file: {user.file(host)}" in done.out
     assert f"✓ {NAME}: it starts: contacts-mcp " in done.out
     assert f"the embedded directory in {user.places.home / 'x.db'}" in done.out
-    assert "✓ tools: 24 tools: list_contacts, " in done.out
+    number = 25 if HOSTS[host].shows_panel else 24  # one of them opens the panel
+    assert f"✓ tools: {number} tools: list_contacts, " in done.out
     assert f"deletion in {INSTALL_HOSTS[host].title}: " in done.out.replace(" (terminal)", "")
     assert "✓ log: " in done.out
     assert not (user.places.home / "x.db").exists()
@@ -84,7 +86,7 @@ def test_doctor_reads_the_settings_of_the_entry_and_not_of_the_shell(command, us
 
     done = command("doctor", "--host", "cursor", CONTACTS_MCP_GUARD="two-step")
 
-    assert "✓ tools: 14 tools: " in done.out
+    assert "✓ tools: 15 tools: " in done.out
     assert "✗ deletion in Cursor: it is refused, because of CONTACTS_MCP_GUARD" in done.out
 
 

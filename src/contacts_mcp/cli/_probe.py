@@ -25,7 +25,7 @@ class ProbeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a host gets: the names of the tools, and the first line that the server logs, which names its backend."""
+    """What a host gets: the names of the tools for models, and the first line that the server logs, which names its backend."""
 
     tools: list[str]
     first_line: str
@@ -56,7 +56,12 @@ def probe(launch: Launch, environ: Mapping[str, str], home: Path, capabilities: 
         server.request(1, "initialize", hello)
         server.notify("notifications/initialized")
         tools = server.request(2, "tools/list", {}).get("tools", [])
-        return ProbeResult([str(tool.get("name")) for tool in tools], server.first_line)
+        return ProbeResult([str(tool.get("name")) for tool in tools if _is_for_models(tool)], server.first_line)
+
+
+def _is_for_models(tool: dict[str, Any]) -> bool:
+    """Whether a host shows a tool to its model, and not only to the panel."""
+    return tool.get("_meta", {}).get("ui", {}).get("visibility") != ["app"]
 
 
 class _Conversation:
