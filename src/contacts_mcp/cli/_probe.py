@@ -25,7 +25,7 @@ class ProbeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a host gets: the names of the tools for models, and the first line that the server logs, which names its backend."""
+    """What a host gets: the names of the tools for models, and the first line of the log, which names the backend."""
 
     tools: list[str]
     first_line: str
