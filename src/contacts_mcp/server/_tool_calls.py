@@ -391,7 +391,7 @@ def answer_result(
     A file's URI is in both; a resource link in addition would end the run in many agent frameworks.
     """
     data, text = render(answer, report)
-    content = [types.TextContent(type="text", text=text)]
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]
     return types.CallToolResult(content=content, structured_content=data, _meta=meta)
 
 
