@@ -61,7 +61,7 @@ def probe(launch: Launch, environ: Mapping[str, str], home: Path, capabilities: 
 
 def _is_for_models(tool: dict[str, Any]) -> bool:
     """Whether a host shows a tool to its model, and not only to the panel."""
-    return tool.get("_meta", {}).get("ui", {}).get("visibility") != ["app"]
+    return bool(tool.get("_meta", {}).get("ui", {}).get("visibility") != ["app"])
 
 
 class _Conversation:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from contacts_mcp.install._text import InvalidHostFile
+from contacts_mcp.operating_system import keep_owner
 
 _BOM = "\ufeff"
 _PRIVATE, _PRIVATE_FOLDER = 0o600, 0o700
@@ -89,9 +90,8 @@ def replace_file(path: Path, content: bytes, before: os.stat_result | None) -> N
             file.flush()
             os.fsync(file.fileno())
         os.chmod(draft, stat.S_IMODE(before.st_mode) if before else _PRIVATE)  # noqa: PTH101 - a name, not a Path
-        if before and hasattr(os, "chown"):
-            with suppress(PermissionError):  # only an administrator writes files of others
-                os.chown(draft, before.st_uid, before.st_gid)
+        if before:
+            keep_owner(draft, before)
         os.replace(draft, path)  # noqa: PTH105
     except BaseException:
         with suppress(FileNotFoundError):

@@ -10,6 +10,7 @@ from contacts_mcp.operating_system._names import HiddenFile, InvalidName, split_
 from contacts_mcp.operating_system._open_folder import OpenFolder
 from contacts_mcp.operating_system._owners import (
     is_own_file,
+    keep_owner,
     make_folder,
     make_folders,
     make_private,
@@ -48,6 +49,7 @@ __all__ = [
     "handle_hangup",
     "handle_hangup_in_loop",
     "is_own_file",
+    "keep_owner",
     "limit_process",
     "lock",
     "make_folder",

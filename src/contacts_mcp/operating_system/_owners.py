@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _FOREIGN = "the folder belongs to another user"
@@ -67,6 +68,9 @@ if sys.platform == "win32":
     def is_own_file(descriptor: int) -> bool:  # noqa: ARG001
         """Whether this user owns an open file of a private folder, to which no other user can write."""
         return True
+
+    def keep_owner(path: str, before: os.stat_result) -> None:
+        """Give a file the owner of the one that it replaces, if this user may; on Windows it has the folder's rights."""
 
     def may_others_read(file: Path | int) -> bool:
         """Whether the access control list of a file, or of an open one, lets other users read it. Raises OSError."""
@@ -158,6 +162,11 @@ else:
     def is_own_file(descriptor: int) -> bool:
         """Whether this user owns an open file."""
         return os.fstat(descriptor).st_uid == os.getuid()
+
+    def keep_owner(path: str, before: os.stat_result) -> None:
+        """Give a file the owner of the one that it replaces, if this user may: only an administrator may."""
+        with suppress(PermissionError):
+            os.chown(path, before.st_uid, before.st_gid)
 
     def may_others_read(file: Path | int) -> bool:
         """Whether the mode of a file, or of an open one, lets other users read it. Raises OSError."""
