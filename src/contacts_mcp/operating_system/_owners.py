@@ -70,7 +70,7 @@ if sys.platform == "win32":
         return True
 
     def keep_owner(path: str, before: os.stat_result) -> None:
-        """Give a file the owner of the one that it replaces, if this user may; on Windows it has the folder's rights."""
+        """Give a file the owner of the one that it replaces; on Windows it has the rights of its folder."""
 
     def may_others_read(file: Path | int) -> bool:
         """Whether the access control list of a file, or of an open one, lets other users read it. Raises OSError."""
