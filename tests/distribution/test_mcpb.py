@@ -124,7 +124,6 @@ def _until_last(answers: Iterator[dict[str, Any]], process: Any) -> Iterator[dic
             return
 
 
-@pytest.mark.system
 @only_when_asked
 def test_official_program_packs_the_bundle_and_it_starts_with_all_options_blank(tmp_path: Path) -> None:
     """Unpacked and started as Claude Desktop does it; the contact goes to the embedded directory."""
