@@ -8,9 +8,14 @@ import re
 import pytest
 
 from contacts_mcp.tools import TOOLS
+from doc_buttons import buttons
 from doc_parts import README, ROOT, UPDATE, host_configuration, part_of, tool_table, with_part
 
-PARTS = {"tools": lambda: tool_table("docs/tools.md"), "host": lambda: host_configuration("claude_desktop_config.json")}
+PARTS = {
+    "tools": lambda: tool_table("docs/tools.md"),
+    "host": lambda: host_configuration("claude_desktop_config.json"),
+    "buttons": lambda: buttons("docs/images/"),
+}
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
-DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "examples" / "deploy"
+DOCKERFILE = ROOT / "Dockerfile"
 HOST = "contacts.example.com"
 STATE_KEY = "0123456789abcdef" * 4
 
@@ -30,7 +32,7 @@ class Instruction:
 
 def read_dockerfile() -> list[list[Instruction]]:
     """Return the instructions of each stage. The first list has those before the first FROM."""
-    text = re.sub(r"^\s*#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^\s*#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
     stages: list[list[Instruction]] = [[]]
     for line in filter(str.strip, text.replace("\\\n", " ").splitlines()):
         name, value = line.split(maxsplit=1)

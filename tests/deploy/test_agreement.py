@@ -93,14 +93,14 @@ def test_image_and_pod_run_as_the_same_user() -> None:
 
 def test_compose_and_kubernetes_run_the_image_that_is_built() -> None:
     """Its name has the current version."""
-    (built,) = re.findall(r"docker build .* -t (\S+) \.", (deploy.DEPLOY / "Dockerfile").read_text())
+    (built,) = re.findall(r"docker build -t (\S+) \.\n", deploy.DOCKERFILE.read_text())
     services = deploy.read_compose()["services"]
 
     assert built == f"wayscloud-contacts-mcp:{__version__}"
     assert services["contacts-1"]["image"] == services["contacts-2"]["image"] == built
     assert container()["image"] == f"registry.example.com/{built}"
     build = services["contacts-1"]["build"]
-    assert (deploy.DEPLOY / build["context"] / build["dockerfile"]).samefile(deploy.DEPLOY / "Dockerfile")
+    assert (deploy.DEPLOY / build["context"] / build["dockerfile"]).samefile(deploy.DOCKERFILE)
 
 
 def test_compose_and_kubernetes_run_the_command_of_the_image() -> None:
@@ -232,4 +232,4 @@ def test_readme_lists_exactly_the_files_of_the_folder() -> None:
     files -= {"README.md", ".gitignore", *(deploy.DEPLOY / ".gitignore").read_text().splitlines()}
     named = set(re.findall(r"^\| \[`?([^`\]]+)`?\]\(\1\)", text, re.MULTILINE))
 
-    assert {name.replace("Dockerfile.dockerignore", "Dockerfile") for name in files} == named
+    assert files == named

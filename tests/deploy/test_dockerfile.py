@@ -3,13 +3,10 @@
 import re
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from deploy.files import DEPLOY, check_health, health_check_command, image_instructions, read_dockerfile
-
-ROOT = DEPLOY.parents[1]
+from deploy.files import DOCKERFILE, ROOT, check_health, health_check_command, image_instructions, read_dockerfile
 
 
 def test_base_image_is_slim_pinned_and_the_same_in_both_stages() -> None:
@@ -75,9 +72,7 @@ def test_health_check_of_a_closed_port_fails() -> None:
 
 def test_build_context_has_only_the_files_that_are_copied() -> None:
     """All of them exist."""
-    rules = [
-        line for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] not in ("#", "")
-    ]
+    rules = [line for line in (ROOT / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] not in ("#", "")]
     copied = {word for each in read_dockerfile()[1] if each.name == "COPY" for word in each.value.split()[:-1]}
 
     assert rules[0] == "*"
@@ -93,7 +88,9 @@ def test_build_context_has_the_files_named_in_pyproject() -> None:
     assert set(project["optional-dependencies"]) == {"postgres", "redis", "oidc", "telemetry"}
 
 
-def test_build_command_in_the_comment_names_the_dockerfile() -> None:
-    (path,) = re.findall(r"docker build -f (\S+)", (DEPLOY / "Dockerfile").read_text())
+def test_stdio_command_in_the_comment_confines_the_container() -> None:
+    """The health check asks the HTTP server, which a host over stdio does not start."""
+    (command,) = re.findall(r"docker run (.+)", DOCKERFILE.read_text())
 
-    assert ROOT / Path(path) == DEPLOY / "Dockerfile"
+    assert {"-i", "--rm", "--read-only", "--no-healthcheck"} <= set(command.split())
+    assert command.endswith(" serve")

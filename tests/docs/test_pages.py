@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from evals.result import read_published
 
+import doc_buttons
 import doc_parts
 from contacts_mcp.cli._commands import cli
 from contacts_mcp.settings import Settings, env_name
@@ -26,6 +27,7 @@ HOSTS = {
     "hosts/cursor.md": "cursor.mcp.json",
 }
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
+    ("install.md", "buttons"): lambda: doc_buttons.buttons("images/"),
     ("settings.md", "settings"): doc_parts.settings_table,
     ("commands.md", "commands"): doc_parts.command_reference,
     ("tools.md", "tools"): doc_parts.tool_table,

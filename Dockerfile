@@ -1,6 +1,8 @@
 # syntax=docker/dockerfile:1
 # The server as an image. From the root of the repository:
-#   docker build -f examples/deploy/Dockerfile -t wayscloud-contacts-mcp:0.1.0 .
+#   docker build -t wayscloud-contacts-mcp:0.1.0 .
+# It serves HTTP. For one host over stdio, on an embedded directory in a volume:
+#   docker run -i --rm --read-only --no-healthcheck -v contacts:/data wayscloud-contacts-mcp:0.1.0 serve
 # For builds that repeat to the byte, give the base by digest: --build-arg PYTHON=python:3.13.7-slim-trixie@sha256:...
 ARG PYTHON=python:3.13.7-slim-trixie
 
