@@ -1,5 +1,6 @@
 """A directory with invented people, and every view of the console as a function that leads a window to it."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import AddGroupMembers, CreateContact, CreateContactGroup, DeleteContact, GdprDeleteContact
 from support.fake_browser import FakeBrowser
 from support.processes import StdioServer
+from support.raw_hosts import modern
 
 if TYPE_CHECKING:
     from playwright.async_api import FrameLocator, Page
@@ -79,6 +81,17 @@ async def _fill(file: Path, name: str) -> None:
         await api.send(GdprDeleteContact(contact_id=erased.id, reason="request of 28 November"))
 
 
+class _Assistant(StdioModel):
+    """An assistant in a host that has a name."""
+
+    def send(self, tool: str, **arguments: Any) -> int:
+        self._number += 1
+        message = modern(self._number, "tools/call", name=tool, arguments=arguments)
+        message["params"]["_meta"]["io.modelcontextprotocol/clientInfo"] = {"name": "Desk Assistant", "version": "2.1"}
+        self.server.write_line(json.dumps(message).encode())
+        return self._number
+
+
 def _assist(model: StdioModel) -> None:
     """What an assistant did: its calls are in the trail, and two of them wait for a person."""
     ola = model.call("create_contact", name="Ola Fossum", phone_number="+4741230113", tags=["fair"])["id"]
@@ -99,7 +112,7 @@ async def console_with_people(home: Path, name: str = "") -> AsyncIterator[str]:
         variables = {"CONTACTS_MCP_DIRECTORY": str(file), "BROWSER": FakeBrowser(home).command}
         server = stack.enter_context(StdioServer(home, **variables))
         server.start_reading()
-        await anyio.to_thread.run_sync(_assist, StdioModel(server))
+        await anyio.to_thread.run_sync(_assist, _Assistant(server))
         opened = stack.enter_context(OpenConsole(home, **variables))
         yield opened.address
 
@@ -151,7 +164,13 @@ async def show_duplicates(window: "Page") -> None:
 async def show_audience(window: "Page") -> None:
     await open_page(window, "audience")
     await window.get_by_role("button", name=GROUP).click()
-    await view(window).get_by_text("Sweden").first.wait_for()
+    await view(window).get_by_text("Hanne Dahl").wait_for()
+
+
+async def show_countries(window: "Page") -> None:
+    await show_audience(window)
+    await view(window).get_by_role("button", name="countries").click()
+    await view(window).get_by_text("Sweden").wait_for()
 
 
 async def show_question(window: "Page") -> None:
@@ -210,6 +229,7 @@ PICTURED: dict[str, Show] = {
 }
 SHOWN: dict[str, Show] = {
     **PICTURED,
+    "countries": show_countries,
     "deleted": show_deleted,
     "groups": show_groups,
     "import": show_import,

@@ -83,7 +83,7 @@ async def test_erasure_takes_the_typed_name_by_keyboard(tmp_path: Path) -> None:
     async with window_with_people(tmp_path / "home", []) as window:
         await go_to(window, "Approvals")
         await window.get_by_role("button", name="Keep as it is").wait_for()
-        await choose(window, "Erase a contact")
+        await choose(window, "GDPR delete contact")
         await window.get_by_role("textbox").wait_for()
         await tab_to(window, "Type Ola Fossum")
         await window.keyboard.type("Ola Fossum")

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.system, needs_chromium]
 _ROWS = 10_000
 _MAX_ROWS_IN_PAGE = 120
 _FRAMES = 40
+_STEP_PX = 700
 _FRAME_MS = 1000 / 60
 _SCROLL = """async ([frames, step]) => {
   const box = document.querySelector(".grid") ?? document.scrollingElement;
@@ -46,7 +47,7 @@ async def work_of(window: "Page", frame: "Frame") -> tuple[float, dict[str, Any]
         return float(next(each["value"] for each in metrics if each["name"] == "ScriptDuration"))
 
     before = await script_seconds()
-    seen = await frame.evaluate(_SCROLL, [_FRAMES, 700])
+    seen = await frame.evaluate(_SCROLL, [_FRAMES, _STEP_PX])
     return (await script_seconds() - before) * 1000 / _FRAMES, seen
 
 
@@ -61,7 +62,8 @@ async def test_plan_of_10000_rows_scrolls_within_a_frame(tmp_path: Path) -> None
         await empty.goto(_EMPTY_PAGE)
         least, scrolled = await work_of(empty, empty.main_frame)
 
-    assert seen["top"] == scrolled["top"] == _FRAMES * 700
+    assert scrolled["top"] == _FRAMES * _STEP_PX
+    assert seen["top"] > _FRAMES * _STEP_PX / 2  # rows that need attention are higher
     assert 1 < seen["most"] <= _MAX_ROWS_IN_PAGE
     assert work - least < _FRAME_MS
 
@@ -117,9 +119,7 @@ async def test_secret_of_the_panel_reaches_only_the_call_that_decides(tmp_path: 
         shown = [await frame.content() for frame in window.frames]
         await view(window).get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
         await view(window).get_by_text("The contact is deleted.").wait_for()
-        await (
-            window.get_by_role("status").get_by_text("delete_contact").or_(window.locator(".news bdi")).first.wait_for()
-        )
+        await window.locator(".news bdi").wait_for()
         shown += [await frame.content() for frame in window.frames]
         recorded: list[str] = await window.evaluate("window.recorded")
 
