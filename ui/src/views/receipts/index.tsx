@@ -103,7 +103,8 @@ export function ReceiptsView({ canOpen }: ReceiptsViewProps) {
                   <td class="number muted">{format.number(receipt.number)}</td>
                   <td class="nowrap">
                     {canOpen ? (
-                      <button type="button" class="link" aria-label={`Open receipt ${receipt.number}`} onClick={() => setOpened(receipt)}>
+                      <button type="button" class="link" onClick={() => setOpened(receipt)}>
+                        <span class="visually-hidden">Receipt {receipt.number}, </span>
                         {format.dateTime(receipt.erased_at)}
                       </button>
                     ) : (
