@@ -20,7 +20,7 @@ async def findings_of(window: "Page", script: str) -> list[tuple[str, list[str]]
     for frame in window.frames:
         await frame.evaluate(script)
         await frame.evaluate("axe.configure({ allowedOrigins: ['<unsafe_all_origins>'] })")
-    found = await window.evaluate("axe.run()")
+    found = await window.evaluate("axe.run({ pingWaitTime: 60000, frameWaitTime: 60000 })")
     assert "frame-tested" not in [each["id"] for each in found["incomplete"]]
     return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
 
