@@ -1,9 +1,7 @@
 """The console in Chromium, on a real server: what a person does on its pages, and what its frames cannot do."""
 
 import re
-import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +10,11 @@ import pytest
 
 from approval_page.test_processes import StdioModel
 from console.pages import CONSOLE_TOOLS
-from support.chromium import chromium, needs_chromium
+from console.windows import OpenConsole, go_to, window_at
+from support.chromium import needs_chromium
 from support.fake_browser import FakeBrowser
 from support.hosts import enter_in_one_task
-from support.processes import ChildProcess, StdioServer, clean_environment
+from support.processes import StdioServer
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -23,25 +22,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, needs_chromium]
 
 _PANEL_TOOLS = {"show_contacts", "list_plan_rows"}
-_TIMEOUT_MS = 60_000
-"""Longer than anything takes on a busy machine."""
 
 CSV = "Name,Company,Phone,Email\nHilde Berg,Fjord AS,+47 412 30 011,hilde@example.com\n<b>Bo</b>,,+47 412 30 012,\n"
-
-
-class OpenConsole(ChildProcess):
-    """`contacts-mcp open`, which prints the address that a browser would get."""
-
-    def __init__(self, home: Path, **variables: str) -> None:
-        home.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "contacts_mcp", "open", "--no-browser"]
-        super().__init__(home / "open.log", command, "/console/open/", env=clean_environment(home, **variables))
-
-    @property
-    def address(self) -> str:
-        found = re.search(r"^http://127\.0\.0\.1:\d+/\S+$", self.written, re.MULTILINE)
-        assert found, self.written
-        return found[0]
 
 
 @pytest.fixture
@@ -58,18 +40,6 @@ def assistant(tmp_path: Path) -> Iterator[StdioModel]:
         yield StdioModel(server)
 
 
-@asynccontextmanager
-async def window_at(address: str, messages: list[str]) -> "AsyncIterator[Page]":
-    async with chromium(viewport={"width": 1180, "height": 760}) as browser:
-        window = await browser.new_page()
-        window.set_default_timeout(_TIMEOUT_MS)
-        window.on("console", lambda message: messages.append(message.text))
-        window.on("pageerror", lambda error: messages.append(str(error)))
-        await window.goto(address)
-        await window.get_by_role("navigation").get_by_role("link").first.wait_for()
-        yield window
-
-
 @pytest.fixture
 async def messages() -> list[str]:
     """What the browser has logged: errors, and what its policy has blocked."""
@@ -80,11 +50,6 @@ async def messages() -> list[str]:
 async def window(opened: OpenConsole, messages: list[str]) -> "AsyncIterator[Page]":
     async with enter_in_one_task(window_at(opened.address, messages)) as made:
         yield made
-
-
-async def go_to(window: "Page", page: str) -> None:
-    await window.get_by_role("link", name=page).click()
-    await window.get_by_role("main").get_by_role("heading", name=page, level=1).wait_for()
 
 
 async def call(model: StdioModel, tool: str, **arguments: Any) -> Any:

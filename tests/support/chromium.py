@@ -1,7 +1,7 @@
 """A real browser: Debian's Chromium, driven by playwright."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,13 @@ _FLAGS = (
 
 
 @asynccontextmanager
-async def chromium(**options: Any) -> "AsyncIterator[BrowserContext]":
-    """A new profile without windows; `options` are those of a playwright context."""
+async def chromium(flags: Sequence[str] = (), **options: Any) -> "AsyncIterator[BrowserContext]":
+    """A new profile without windows, with further `flags`; `options` are those of a playwright context."""
     from playwright.async_api import async_playwright
 
     assert CHROMIUM
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*_FLAGS, *flags])
         try:
             yield await browser.new_context(**options)
         finally:

@@ -1,7 +1,9 @@
 """The web console: over a network after a login, or on a port of this computer that `contacts-mcp open` starts."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Consent, Rung, Seal
@@ -79,6 +81,11 @@ def _deciding(settings: Settings, rungs: Sequence[Rung]) -> "Deciding | None":
 def sentence_case(text: str) -> str:
     """Return a text with a capital letter at its beginning."""
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def shorten_home(text: str, home: Path) -> str:
+    """Return a text with `~` for the path of the home folder, as a shell abbreviates it."""
+    return text.replace(f"{home}{os.sep}", f"~{os.sep}")
 
 
 def build_network_console(

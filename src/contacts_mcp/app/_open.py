@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from contacts_mcp.app._backends import choose_backend
 from contacts_mcp.app._consent import require_shared_approvals
-from contacts_mcp.app._console import sentence_case
+from contacts_mcp.app._console import sentence_case, shorten_home
 from contacts_mcp.app._links import choose_links
 from contacts_mcp.app._server import build_app
 from contacts_mcp.app._shared_state import open_shared_state
@@ -49,7 +49,7 @@ def build_console(
     if settings.audit is None:  # a person's terminal is no place for the records
         settings = settings.model_copy(update={"audit": AuditDestinations(file=settings.locate_trail())})
     backend = choose_backend(settings, home)
-    console = console or LoopbackConsole(sentence_case(str(backend)))
+    console = console or LoopbackConsole(sentence_case(shorten_home(str(backend), home)))
     shared_state, warning = open_shared_state(settings, backend)
     require_shared_approvals(settings, backend, shared_state)
     links = choose_links(settings, backend)

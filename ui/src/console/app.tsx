@@ -65,7 +65,7 @@ export function ConsoleApp({ isOnThisComputer, backend }: ConsoleAppProps) {
           </ul>
         ))}
       </nav>
-      <main class="console-main" id="main" tabIndex={-1}>
+      <main class="console-main" id="main" tabIndex={-1} aria-label={page?.title}>
         {status === "connected" && page && <div key={page.id} class="page">{page.render({ tools, onApprovals: setWaiting })}</div>}
         {status === "connected" && !page && <ErrorNote title="There is nothing that you may see" message="Ask the operator of this server for access." />}
         {status === "connecting" && <Skeleton rows={8} label="Connecting" />}

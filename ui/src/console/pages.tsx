@@ -62,7 +62,13 @@ export const PAGES: readonly (readonly Page[])[] = [
       render: ({ onApprovals }) => <ApprovalsView onCount={onApprovals} />,
     },
     { id: "audit", title: "Audit trail", icon: "list", tool: "read_audit_trail", render: () => <AuditView /> },
-    { id: "receipts", title: "Receipts", icon: "note", tool: "list_receipts", render: () => <ReceiptsView /> },
+    {
+      id: "receipts",
+      title: "Receipts",
+      icon: "note",
+      tool: "list_receipts",
+      render: ({ tools }) => <ReceiptsView canOpen={tools.has("get_receipt")} />,
+    },
     { id: "backups", title: "Backups", icon: "box", tool: "list_backups", render: () => <BackupsView /> },
   ],
 ];

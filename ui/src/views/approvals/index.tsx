@@ -5,6 +5,7 @@ import { useLoad } from "../../app/use-load";
 import { Badge } from "../../components/badge";
 import { Button } from "../../components/button";
 import { Icon } from "../../components/icon";
+import { RichText } from "../../components/rich-text";
 import { Empty, ErrorNote, Note, Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
 import { asFailure } from "../../lib/answer";
@@ -106,7 +107,7 @@ function ApprovalList(props: { approvals: readonly Approval[]; open: Approval; o
           >
             <strong class="truncate">{toolTitle(each.tool)}</strong>
             <span class="muted truncate">
-              <bdi>{each.prompt ? splitRecords(each.prompt.label).title : each.problem}</bdi>
+              {each.prompt ? <RichText text={splitRecords(each.prompt.label).title} /> : <bdi>{each.problem}</bdi>}
             </span>
             <span class="muted">{format.dateTime(each.asked_at)}</span>
           </button>

@@ -1,7 +1,8 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useFormat } from "../../app/format";
 import { useHost } from "../../app/host";
 import { Button } from "../../components/button";
+import { Receipt } from "../../components/receipt";
 import { Empty, ErrorNote, Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
 import { asFailure, type CallFailed, isAborted } from "../../lib/answer";
@@ -23,14 +24,20 @@ interface ReceiptPage {
   reason?: string;
 }
 
+interface ReceiptsViewProps {
+  /** Whether the person may read the proof of a receipt. */
+  canOpen: boolean;
+}
+
 /** The receipts of erasures: what was erased, when, why and by whom, and its place in the chain. */
-export function ReceiptsView() {
+export function ReceiptsView({ canOpen }: ReceiptsViewProps) {
   const host = useHost();
   const format = useFormat();
   const [page, setPage] = useState<ReceiptPage | null>(null);
   const [error, setError] = useState<CallFailed | null>(null);
   const [isLoading, setLoading] = useState(true);
   const [attempt, setAttempt] = useState(0);
+  const [opened, setOpened] = useState<ErasureReceipt | null>(null);
 
   const load = async (before: number, signal: AbortSignal) => {
     setLoading(true);
@@ -55,6 +62,7 @@ export function ReceiptsView() {
     const lines = (page?.receipts ?? []).map((receipt) => JSON.stringify(receipt));
     void host.download("receipts.jsonl", "application/jsonl", `${lines.join("\n")}\n`);
   };
+  if (opened) return <OneReceipt receipt={opened} onBack={() => setOpened(null)} />;
   const hasReceipts = page !== null && page.receipts.length > 0;
   return (
     <div class="shell fullscreen">
@@ -93,7 +101,16 @@ export function ReceiptsView() {
               {page.receipts.map((receipt) => (
                 <tr key={receipt.number}>
                   <td class="number muted">{format.number(receipt.number)}</td>
-                  <td class="nowrap">{format.dateTime(receipt.erased_at)}</td>
+                  <td class="nowrap">
+                    {canOpen ? (
+                      <button type="button" class="link" onClick={() => setOpened(receipt)}>
+                        <span class="visually-hidden">Receipt {receipt.number}, </span>
+                        {format.dateTime(receipt.erased_at)}
+                      </button>
+                    ) : (
+                      format.dateTime(receipt.erased_at)
+                    )}
+                  </td>
                   <td class="mono">{receipt.contact_id}</td>
                   <td>
                     <bdi>{receipt.reason}</bdi>
@@ -118,6 +135,32 @@ export function ReceiptsView() {
           )}
         </div>
       )}
+    </div>
+  );
+}
+
+/** One receipt, with the proof that the chain is intact. */
+function OneReceipt({ receipt, onBack }: { receipt: ErasureReceipt; onBack: () => void }) {
+  const format = useFormat();
+  const answer = useMemo(() => {
+    const record = { id: receipt.contact_id, receipt: receipt.number, erased_at: receipt.erased_at };
+    return { erased: true, records: [record], cleared: receipt.fields };
+  }, [receipt]);
+  const back = useRef<HTMLButtonElement>(null);
+  useEffect(() => back.current?.focus({ preventScroll: true }), []);
+  return (
+    <div class="with-bar">
+      <div class="page-bar">
+        <Button small tone="quiet" icon="back" buttonRef={back} onClick={onBack}>
+          All receipts
+        </Button>
+      </div>
+      <div class="shell fullscreen">
+        <ViewHeader title={`Receipt ${format.number(receipt.number)}`} />
+        <div class="scroll pad narrow">
+          <Receipt answer={answer} />
+        </div>
+      </div>
     </div>
   );
 }
