@@ -92,22 +92,6 @@ async def test_erasure_takes_the_typed_name_by_keyboard(tmp_path: Path) -> None:
         await window.get_by_text("Approved. The assistant's call can go on.").wait_for()
 
 
-async def test_plan_is_applied_by_keyboard(tmp_path: Path) -> None:
-    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": b"Name,Email\nKari Moe,kari@moe.example\n"}
-    async with window_with_people(tmp_path / "home", []) as window:
-        await go_to(window, "Import")
-        await tab_to(window, "Choose a file")
-        async with window.expect_file_chooser() as choosing:
-            await window.keyboard.press("Enter")
-        await (await choosing.value).set_files(file)  # type: ignore[arg-type]
-        await choose(window, "Show the plan")
-        await view(window).get_by_role("gridcell").first.wait_for()
-        await view(window).get_by_role("button", name="Apply").wait_for()
-        await choose(window, "Apply")
-
-        await view(window).get_by_text("Done", exact=True).wait_for()
-
-
 async def test_names_that_are_markup_stay_text(tmp_path: Path) -> None:
     """In the list, the card, a plan and the question; nothing they contain is loaded or run."""
     messages: list[str] = []

@@ -91,7 +91,11 @@ export function DeletedView({ canRestore }: { canRestore: boolean }) {
                 <th>Contact</th>
                 <th>Number, e-mail</th>
                 <th>Deleted</th>
-                {canRestore && <th aria-label="Restore" />}
+                {canRestore && (
+                  <th>
+                    <span class="visually-hidden">Restore</span>
+                  </th>
+                )}
               </tr>
             </thead>
             <tbody>
