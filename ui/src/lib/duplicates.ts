@@ -79,7 +79,7 @@ export type Fate =
   | "lost"
   | "empty";
 
-/** Return what becomes of a contact's field when the cluster is merged into `keepId`. The server decides; this explains. */
+/** Return what happens to a field's value if the cluster is merged into `keepId`: an explanation, since the server decides. */
 export function fateOf(cluster: Cluster, keepId: string, contact: Contact, field: ComparedField): Fate {
   const value = contact[field];
   if (!value) return "empty";
