@@ -17,6 +17,9 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 """The body of one transaction. It runs again from the start after a conflict with another transaction."""
 
+MAX_COMPILED_STATEMENTS = 100
+"""How many compiled statements an engine keeps: one of a search takes up to 140 KB, and its shapes are many."""
+
 GENERIC_PLANS = "generic_plans"
 """Execution option of connections on which the server plans each statement once, for all values."""
 

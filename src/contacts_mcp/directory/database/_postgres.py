@@ -16,7 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import PostgresServer
 from contacts_mcp.directory._postgres_url import Host, parse_url
-from contacts_mcp.directory.database._database import GENERIC_PLANS, Work
+from contacts_mcp.directory.database._database import GENERIC_PLANS, MAX_COMPILED_STATEMENTS, Work
 from contacts_mcp.directory.database._postgres_connect import Connector
 from contacts_mcp.directory.database._postgres_pooler import ConnectionRefused
 from contacts_mcp.directory.database._postgres_standby import (
@@ -241,6 +241,7 @@ def connect(server: PostgresServer, poolers: set[Host] | None = None, **settings
         pool_size=_POOL_SIZE,
         max_overflow=0,
         pool_timeout=_POOL_TIMEOUT_SECONDS,
+        query_cache_size=MAX_COMPILED_STATEMENTS,
         hide_parameters=True,  # errors may be logged, personal data may not
         isolation_level="READ COMMITTED",
     )

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory.database._database import Work
+from contacts_mcp.directory.database._database import MAX_COMPILED_STATEMENTS, Work
 from contacts_mcp.directory.database._inspection import schema_faults
 from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, Prepared, create_statements, not_created
 from contacts_mcp.operating_system import make_folders, open_file
@@ -145,6 +145,7 @@ class _ConnectionPool:
             pool_size=connections,
             max_overflow=0,
             pool_reset_on_return=None,  # a connection is returned after its transaction has ended
+            query_cache_size=MAX_COMPILED_STATEMENTS,
             hide_parameters=True,  # errors may be logged, personal data may not
         )
 

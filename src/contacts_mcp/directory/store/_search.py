@@ -261,7 +261,7 @@ def _is_word_cheaper(word: TermShape, prefix: TermShape) -> sa.Select[bool]:
     return sa.select((matches(0) <= _PREFIX_COST * matches(1)).label("is_word_cheaper"))
 
 
-@lru_cache(256)
+@lru_cache(64)
 def _estimates(shapes: tuple[TermShape, ...]) -> _Rows:
     """Return the query for the estimated number of `matches` of each `term`, which is its index in `shapes`.
 
@@ -331,7 +331,7 @@ def fetch_page(
     return rows, connection.execute(_total(shape), parameters).scalar_one() if window["offset"] else 0
 
 
-@lru_cache(256)
+@lru_cache(64)
 def _page(shape: QueryShape, *, has_first: bool = False) -> sa.Select[Any]:
     """Matching contacts, newest first, each with the `total`."""
     if shape.is_lookup:
@@ -363,7 +363,7 @@ def _lookup_page(shape: QueryShape) -> sa.Select[Any]:
     return rows.order_by(contacts.c.seq.desc())
 
 
-@lru_cache(256)
+@lru_cache(64)
 def _total(shape: QueryShape) -> sa.Select[int]:
     return _count_matches(shape, find_seqs(shape).subquery())
 

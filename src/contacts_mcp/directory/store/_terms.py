@@ -83,7 +83,7 @@ def signature_of(words: Iterable[str]) -> int:
     return signature
 
 
-@lru_cache(100_000)
+@lru_cache(10_000)
 def _bits_of(prefix: str) -> int:
     value, bits = crc32(prefix.encode()), 0  # the same in every process
     for _ in range(_BITS_PER_PREFIX):
