@@ -146,7 +146,7 @@ def test_host_configuration_starts_the_server(path: Path) -> None:
     ((name, entry),) = (configuration.get("mcpServers") or configuration["servers"]).items()
 
     assert re.fullmatch(r"[a-z-]{1,24}", name)
-    assert [entry["command"], *entry["args"]] == ["uvx", "--from", "wayscloud-contacts-mcp", "contacts-mcp", "serve"]
+    assert [entry["command"], *entry["args"]] == ["uvx", "wayscloud-contacts-mcp", "serve"]
     assert set(entry["env"]) == {"WAYSCLOUD_API_KEY"}
 
 

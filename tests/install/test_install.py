@@ -463,7 +463,7 @@ def test_command_in_the_cache_of_uv_is_uvx(tmp_path):
     (tmp_path / "uvx").touch()
     both = find_command({"UV": str(uv), "PATH": ""}, cached, cached / "bin" / "python")
 
-    assert only_uv == (str(uv), ("tool", "run", "--from", "wayscloud-contacts-mcp", "contacts-mcp"))
-    assert both == (str(tmp_path / "uvx"), ("--from", "wayscloud-contacts-mcp", "contacts-mcp"))
+    assert only_uv == (str(uv), ("tool", "run", "wayscloud-contacts-mcp"))
+    assert both == (str(tmp_path / "uvx"), ("wayscloud-contacts-mcp",))
     with pytest.raises(ValueError, match="uv was not found"):
         find_command({"PATH": str(tmp_path / "cache")}, cached, cached / "bin" / "python")

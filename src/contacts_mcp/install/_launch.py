@@ -54,9 +54,9 @@ def _find_uvx(environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     uv = Path(environ.get("UV") or shutil.which("uv", path=environ.get("PATH")) or "uv")
     uvx = uv.with_name(f"uvx{uv.suffix}")
     if uvx.is_absolute() and uvx.is_file():
-        return str(uvx), ("--from", PACKAGE, SCRIPT)
+        return str(uvx), (PACKAGE,)
     if uv.is_absolute() and uv.is_file():
-        return str(uv), ("tool", "run", "--from", PACKAGE, SCRIPT)
+        return str(uv), ("tool", "run", PACKAGE)
     raise ValueError(
         f"uv was not found in PATH; install this program with `uv tool install {PACKAGE}`, and run it again"
     )
