@@ -32,8 +32,8 @@ class InProcessApi:
         self._routes = defaultdict[str, list[_Route]](list)
         for route in (route for router in ROUTERS for route in router.routes):
             assert isinstance(route, APIRoute)
-            (method,) = route.methods
-            self._routes[method].append(_Route(route, provided))
+            for method in route.methods or ():
+                self._routes[method].append(_Route(route, provided))
 
     async def answer(self, method: str, path: str, query: _Query, body: _Body) -> Response | None:
         """Return the response to a request; None if no route accepts it, and then nothing was done."""
