@@ -155,13 +155,14 @@ class ErrorMiddleware:
         try:
             await self._app(scope, receive, note_start)
         except self._caught as error:
-            refusal = _refusal_for(error, scope.get(REQUEST_ID_SCOPE_KEY, "-"))
+            refusal = refusal_for(error, scope.get(REQUEST_ID_SCOPE_KEY, "-"))
             if not has_started:
                 await self._render(refusal, scope)(scope, receive, send)
             # Otherwise the response stays incomplete, and the server closes the connection.
 
 
-def _refusal_for(error: BaseException, request_id: str) -> Refusal:
+def refusal_for(error: BaseException, request_id: str = "-") -> Refusal:
+    """Return a Refusal itself; log any other exception, and return the refusal that tells of it without its text."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, asyncio.CancelledError):

@@ -8,7 +8,7 @@ import pytest
 
 from contacts_mcp.client import BASE_URL, ContactsClient, Credential, InvalidCredential, find_credential
 from contacts_mcp.client._credentials import parse_base_url
-from contacts_mcp.client._transport import proxy_for
+from contacts_mcp.client._http import proxy_for
 from contacts_mcp.contract import AuthenticationFailed, CreateContact, GetContact
 from support.services import CONTACT, CONTACT_ID, KEY
 

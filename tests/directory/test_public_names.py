@@ -20,7 +20,7 @@ from contacts_mcp.directory import api, database, maintenance, service, store
             default_path list_extensions parse_location with_replica
             """,
         ),
-        (api, "RESPONSE_MODELS ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),
+        (api, "RESPONSE_MODELS ROUTERS TENANT_SCOPE_KEY ContactType InProcessApi Tenant build_app render_refusal"),
         (service, "build_service"),
         (maintenance, "Maintenance Migration TenantContact check migrate sample_contacts"),
         (

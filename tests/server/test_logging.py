@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mcp import Client
 from mcp_types import (
@@ -17,6 +16,7 @@ from mcp_types import (
 )
 
 from contacts_mcp.app import Embedded, build_app
+from contacts_mcp.directory import Directory
 from contacts_mcp.settings import load_settings
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era
 
@@ -45,14 +45,14 @@ def server(tmp_path: Path) -> Any:
     return build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).server
 
 
-async def _fail(*_: Any, **__: Any) -> httpx.Response:
+async def _fail(*_: Any, **__: Any) -> None:
     raise ZeroDivisionError("Zaphod")
 
 
 @pytest.fixture
 def broken(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A server with a bug in its client."""
-    monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", _fail)
+    monkeypatch.setattr(Directory, "answer", _fail)
     return server
 
 

@@ -299,11 +299,8 @@ def _open_platform(base_url: str, credential: Credential | None = None) -> "Cont
 
 @asynccontextmanager
 async def _client_of(directory: "Directory") -> "AsyncIterator[ContactsClient]":
-    """Run a directory, and a client that calls it in this process, in the API's wire format."""
-    import httpx
-
+    """Run a directory, and a client that calls it in this process."""
     from contacts_mcp.client import ContactsClient
 
-    transport = httpx.ASGITransport(directory.app, raise_app_exceptions=False)
-    async with directory, ContactsClient(base_url="http://embedded", transport=transport) as client:
+    async with directory, ContactsClient(directory=directory) as client:
         yield client

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
 import anyio
 import anyio.to_thread
 import httpx
 
 from contacts_mcp.client._credentials import BASE_URL, Credential, find_credential, parse_base_url, quote_without_keys
-from contacts_mcp.client._environment import EmbeddedTransport, find_directory
+from contacts_mcp.client._embedded import EMBEDDED_URL, EmbeddedExchange, find_directory, open_directory
+from contacts_mcp.client._http import HttpExchange, network_transport
 from contacts_mcp.client._pages import ContactPages
 from contacts_mcp.client._quirks import ContactLister, update
 from contacts_mcp.client._responses import (
@@ -31,7 +32,6 @@ from contacts_mcp.client._transport import (
     OutgoingRequest,
     RetryPolicy,
     ServiceTransport,
-    network_transport,
     parse_retry_after,
     retry,
 )
@@ -49,6 +49,9 @@ from contacts_mcp.contract import (
     calls,
     errors,
 )
+
+if TYPE_CHECKING:
+    from contacts_mcp.directory import Directory
 
 _TRANSIENT = (
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -69,6 +72,7 @@ class ClientOptions(TypedDict, total=False):
     credential: Credential | None
     base_url: str
     transport: httpx.AsyncBaseTransport | None
+    directory: "Directory | None"
     max_connections: int
     timeout: float
     connect_timeout: float
@@ -83,6 +87,7 @@ class ContactsClient:
         credential: The key to send; None for a service that needs none.
         base_url: Where the service is. Raises ValueError if a key must not be sent there.
         transport: Replaces the network, for instance with `httpx.ASGITransport`.
+        directory: An embedded directory in place of a service. Closing the client closes it.
         max_connections: Most requests at the same time; further calls wait.
         timeout: Seconds for a whole call with all its retries.
         connect_timeout: Seconds to connect to the service.
@@ -96,6 +101,7 @@ class ContactsClient:
         credential: Credential | None = None,
         base_url: str = BASE_URL,
         transport: httpx.AsyncBaseTransport | None = None,
+        directory: "Directory | None" = None,
         max_connections: int = 16,
         timeout: float = TIME_LIMIT_SECONDS,
         connect_timeout: float = 5.0,
@@ -105,9 +111,9 @@ class ContactsClient:
         _require_at_least(1, max_connections=max_connections)
         _require_at_least(0, max_retries=max_retries, max_retry_wait=max_retry_wait)
         _require_positive(timeout=timeout, connect_timeout=connect_timeout)
-        self._base_url = parse_base_url(base_url, allow_http=transport is not None)
+        in_process = transport is not None or directory is not None
+        self._base_url = parse_base_url(EMBEDDED_URL if directory else base_url, allow_http=in_process)
         self._credentials: tuple[Credential | None, ...] = (None,) if credential is None else credential.alternatives
-        self._service = transport if isinstance(transport, EmbeddedTransport) else self._base_url
         self._timeout = timeout
         self._timeouts = {
             idempotent: {"connect": connect_timeout, "read": seconds, "write": seconds, "pool": connect_timeout}
@@ -116,9 +122,14 @@ class ContactsClient:
         self._make_retry_policy = partial(RetryPolicy, max_wait=max_retry_wait, max_retries=max_retries)
         self._in_flight = anyio.Semaphore(max_connections, fast_acquire=True)
         self._quote = partial(quote_without_keys, credential)
-        self._transport = ServiceTransport(
-            transport or network_transport(self._base_url, max_connections), self._base_url, self._quote
-        )
+        exchange: EmbeddedExchange | HttpExchange
+        if directory:
+            exchange = EmbeddedExchange(directory, self._quote)
+        else:
+            transport = transport or network_transport(self._base_url, max_connections)
+            exchange = HttpExchange(transport, self._base_url, self._quote)
+        self._service = str(exchange)
+        self._transport = ServiceTransport(exchange, httpx.URL(self._base_url).host)
         self._lister = ContactLister(lambda call: self._send_once(call, CallEffect()))
         self._description: Extensions | None = None
 
@@ -156,7 +167,7 @@ class ContactsClient:
 
         `options` are the constructor's. Closing the client closes the directory.
         """
-        embedded: ClientOptions = {"base_url": "http://embedded", "transport": EmbeddedTransport(location)}
+        embedded: ClientOptions = {"directory": open_directory(location)}
         embedded.update(options)
         return cls(**embedded)
 

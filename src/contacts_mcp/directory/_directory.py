@@ -12,9 +12,10 @@ from contacts_mcp.directory._location import Location, PostgresServer, parse_loc
 from contacts_mcp.directory.store import ApiKey
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Response
     from sqlalchemy import Connection
 
+    from contacts_mcp.directory.api import InProcessApi
     from contacts_mcp.directory.maintenance import Maintenance
 
 
@@ -27,10 +28,10 @@ class Directory:
     `location` is a path, or a text: a path, or a URL such as `postgresql://user@host/contacts`. Raises TypeError or
     ValueError if it is neither.
 
-    `app` serves it to this process, through `httpx.ASGITransport`. The first request opens the database; while it
-    cannot be used, every request gets a 503 and the next one tries again. One Directory belongs to one event loop;
-    several, in one process or in many, may share a location. Without `create`, a directory that does not exist is
-    refused instead of created.
+    `answer` answers requests of this process, and `app` those of an ASGI server or of `httpx.ASGITransport`. The first
+    request opens the database; while it cannot be used, every request gets a 503 and the next one tries again. One
+    Directory belongs to one event loop; several, in one process or in many, may share a location. Without `create`, a
+    directory that does not exist is refused instead of created.
 
     With `keys`, the app is a service of its own, for any ASGI server: callers send an API key, each key may make `rate`
     requests a minute (0: no limit), measured by `clock`, and bodies are limited. Without, every caller is the owner.
@@ -72,6 +73,21 @@ class Directory:
         from contacts_mcp.directory.api import Tenant, build_app
 
         return build_app(self._database, Tenant(self._database), undo=self._undo)
+
+    async def answer(
+        self, method: str, path: str, query: Sequence[tuple[str, str]], body: Mapping[str, Any] | None
+    ) -> "Response | None":
+        """Return the owner's response to a request, without HTTP; see `contacts_mcp.contract.Request`.
+
+        None if the request has to be sent to `app`, which refuses it, or answers the callers of a service.
+        """
+        return None if self._has_keys else await self._api.answer(method, path, query, body)
+
+    @cached_property
+    def _api(self) -> "InProcessApi":
+        from contacts_mcp.directory.api import InProcessApi, Tenant
+
+        return InProcessApi(Tenant(self._database), self._undo)
 
     async def app_of(self, tenant: str) -> "FastAPI":
         """Return an ASGI app whose every caller is this tenant. Closing it closes this directory.

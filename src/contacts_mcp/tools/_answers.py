@@ -141,7 +141,8 @@ def estimate_tokens(text: str) -> int:
 
 def _sanitize_value(value: Any, limit: int = MAX_STRING_LENGTH) -> Any:
     if isinstance(value, str):
-        return sanitize(value, limit)
+        is_plain = value.isascii() and value.isprintable() and len(value) <= limit  # nearly all are
+        return value if is_plain else sanitize(value, limit)
     if isinstance(value, dict):
         return {
             key: _sanitize_value(item, MAX_NOTES_LENGTH if key == "notes" else MAX_STRING_LENGTH)

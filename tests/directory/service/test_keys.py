@@ -291,7 +291,7 @@ async def test_request_that_skipped_the_api_key_middleware_has_no_tenant(service
     request = Request({"type": "http", "app": service.directory.app})
 
     with pytest.raises(KeyError):
-        await _requests._current_tenant(request)
+        await _requests.current_tenant(request)
 
 
 async def statuses(client, times):

@@ -66,6 +66,11 @@ def render_refusal(refusal: Refusal, _scope: Scope) -> JSONResponse:
     return JSONResponse({"detail": detail}, refusal.status, refusal.headers)
 
 
+def render_directory_error(error: DirectoryError) -> JSONResponse:
+    """Return the response to a request that the directory refuses."""
+    return JSONResponse({"detail": error.detail}, error.status, error.headers)
+
+
 async def _handle_invalid_request(_: Request, error: Exception) -> JSONResponse:
     """Answer 422 without the input, which may be personal data."""
     assert isinstance(error, RequestValidationError)
@@ -92,4 +97,4 @@ def _allowed_methods(request: Request) -> list[str]:
 
 async def _handle_directory_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DirectoryError)
-    return JSONResponse({"detail": error.detail}, error.status, error.headers)
+    return render_directory_error(error)

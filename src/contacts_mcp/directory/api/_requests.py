@@ -278,18 +278,19 @@ class Tenant:
     """The tenant's name, if the caller has an API key."""
 
 
-async def _current_tenant(request: Request) -> Tenant:  # async, or FastAPI would call it in a thread
+async def current_tenant(request: Request) -> Tenant:  # async, or FastAPI would call it in a thread
     """Return the only tenant of an embedded directory, or the one that a middleware has put into the scope."""
     return request.app.state.tenant or request.scope[TENANT_SCOPE_KEY]  # type: ignore[no-any-return]
 
 
-async def _current_undo(request: Request) -> UndoOffer | None:
+async def current_undo(request: Request) -> UndoOffer | None:
+    """Return how updates can be undone; None if they cannot."""
     return request.app.state.undo  # type: ignore[no-any-return]
 
 
-CurrentUndo = Annotated[UndoOffer | None, Depends(_current_undo)]
+CurrentUndo = Annotated[UndoOffer | None, Depends(current_undo)]
 """How updates can be undone; None if they cannot."""
-CurrentTenant = Annotated[Tenant, Depends(_current_tenant)]
+CurrentTenant = Annotated[Tenant, Depends(current_tenant)]
 ContactId = Annotated[RecordId, Path()]
 GroupId = Annotated[RecordId, Path()]
 TypeFilter = Annotated[ContactType | None, Query(description="Only contacts of this type.")]
