@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -30,6 +31,9 @@ load_certificates_once()
 
 __all__ = ["pytest_terminal_summary", "tried"]
 
+_TRUST = Path(__file__).parent / "trust"  # its conftest marks all tests
+_ALL_MARKED = re.compile(r"^pytestmark = .*\bmark\.(?:slow|system|load|endurance|frameworks|windows)\b", re.MULTILINE)
+
 
 @pytest.hookimpl(optionalhook=True)  # on Windows, the tests run without xdist
 def pytest_xdist_auto_num_workers() -> int:
@@ -42,6 +46,15 @@ def pytest_collection() -> Iterator[None]:
     """Collect the tests without looking for garbage."""
     with no_garbage_collection():
         return (yield)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import modules of which the plain command runs no test: that takes a quarter of the collection."""
+    if not config.option.markexpr.startswith("not slow and not system and not load and not trust"):
+        return None
+    is_module = collection_path.suffix == ".py"
+    is_left_out = collection_path == _TRUST or (is_module and _ALL_MARKED.search(collection_path.read_text()))
+    return True if is_left_out else None  # None leaves it to pytest
 
 
 @pytest.fixture(autouse=True)

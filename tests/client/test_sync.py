@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import anyio
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from contacts_mcp.client import ClientOptions, ContactsClient, SyncContactsClient
 from contacts_mcp.contract import CreateContact, GetContact, ListContactGroups, ListContacts, NotFound
@@ -99,6 +100,33 @@ def test_interrupt_cancels_the_call():
         client.send(ListContactGroups())
 
     assert cancelled.is_set()
+
+
+def test_interrupt_before_the_wait_cancels_the_call(monkeypatch):
+    """Right after the call has begun in the other thread."""
+    cancelled = threading.Event()
+    begun = threading.Event()
+    start = BlockingPortal.start_task_soon
+
+    async def wait(_request):
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    def interrupted_start(portal, function, *arguments, **options):
+        future = start(portal, function, *arguments, **options)
+        if not begun.is_set():
+            begun.wait(20)
+            raise KeyboardInterrupt
+        return future
+
+    with service(wait) as client:
+        monkeypatch.setattr(BlockingPortal, "start_task_soon", interrupted_start)
+        with pytest.raises(KeyboardInterrupt):
+            client.send(ListContactGroups())
+        assert cancelled.wait(20)
 
 
 def test_closed_client_has_no_thread_and_refuses_calls(tmp_path):

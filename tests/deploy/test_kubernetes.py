@@ -13,6 +13,7 @@ APP = {"app.kubernetes.io/name": "contacts-mcp"}
 NGINX = "nginx.ingress.kubernetes.io/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "name"), list(product(VERSIONS, read_manifests())), ids=str)
 def test_manifest_is_valid(version: str, name: tuple[str, str]) -> None:
     """By the schema of the Kubernetes API, without unknown fields."""

@@ -227,6 +227,7 @@ def test_profiles_have_their_own_entries_and_keys(command, user, keychain):
     assert user.entries("cursor").keys() == {NAME}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "state"), [each for each in ALL_STATES if each[0] in {"zed", "codex", "goose"}])
 def test_file_is_as_it_was_after_the_last_of_several_profiles_is_removed(command, user, host, state):
     before = dict(states(host))[state]

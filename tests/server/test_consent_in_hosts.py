@@ -148,6 +148,7 @@ async def test_quick_no_does_not_switch_forms_off_if_there_is_no_other_way(tmp_p
         assert len(scene.host.asked) == 2
 
 
+@pytest.mark.slow
 async def test_question_that_is_replaced_again_and_again_is_refused(tmp_path: Path) -> None:
     """A model changes the contact between its calls, so that each asks anew."""
     async with scene_in(tmp_path / "contacts.db", FORMLESS, Will.NOTHING) as scene:

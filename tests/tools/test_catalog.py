@@ -219,6 +219,7 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
             raise AssertionError(kind)
 
 
+@pytest.mark.slow
 @each_tool
 @given(data=st.data())
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])

@@ -8,12 +8,14 @@ import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar, Unpack
 
 import anyio.to_thread
+from anyio import CancelScope
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from contacts_mcp.client._client import ClientOptions, ContactsClient
@@ -120,11 +122,23 @@ class SyncContactsClient:
         """Run a function in the thread and wait for its result; cancel it if the wait is interrupted."""
         if not self._close.alive:
             raise RuntimeError("this client is closed; make a new one")
-        future = self._portal.start_task_soon(function)
+        scopes: list[CancelScope] = []
+
+        async def run() -> _T:
+            with CancelScope() as scope:
+                scopes.append(scope)
+                return await function()
+            raise CancelledError
+
+        def cancel() -> None:
+            for scope in scopes:
+                scope.cancel()
+
         try:
-            return future.result()
-        finally:
-            future.cancel()  # no effect on one that is done
+            return self._portal.start_task_soon(run).result()
+        except BaseException:  # Ctrl-C may come before there is a future to cancel
+            self._portal.start_task_soon(cancel)
+            raise
 
 
 def _close(portal: BlockingPortal, client: ContactsClient, thread_id: int, resources: ExitStack) -> None:
