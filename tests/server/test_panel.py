@@ -11,8 +11,8 @@ from contacts_mcp.client import ContactsClient
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, GuardMode, Rung
 from contacts_mcp.guard._approvals import MAX_REQUESTS
 from contacts_mcp.panel import VIEWS
-from contacts_mcp.server._consent import PANEL_SECONDS
 from contacts_mcp.server._panel import ASK, DECIDE, QUESTION_META
+from contacts_mcp.server._panel_consent import PANEL_SECONDS
 from contacts_mcp.tools import TOOLS, choose_panel_tools, choose_tools
 from support.host_profiles import APPS, Forms, Profile, Scene, Will, reason_of, scene_in
 from support.hosts import LEGACY, MODERN, server_over
