@@ -21,7 +21,7 @@ from support.raw_hosts import FORMS, Message, line_host
 WITH_PANEL = Profile("a host with a panel", LEGACY, APPS, Forms.NONE)
 WITHOUT_PANEL = Profile("a host without a panel", LEGACY, {}, Forms.NONE)
 PANEL_TOOLS = choose_panel_tools(TOOLS)
-_FOR_PANEL = {"list_plan_rows", "list_audience", "get_receipt", ASK, DECIDE}
+_FOR_PANEL = {"list_plan_rows", "list_duplicates", "list_audience", "get_receipt", ASK, DECIDE}
 _MAX_SECONDS = 3.0  # host and server; without a limit it is a minute
 
 

@@ -1,5 +1,5 @@
 import { App, type McpUiHostContext } from "@modelcontextprotocol/ext-apps";
-import { type Answer, asFailure, CallFailed, type Fields, readResult, type ToolResult } from "../lib/answer";
+import { type Answer, asFailure, CallFailed, explainMissingScope, type Fields, readResult, type ToolResult } from "../lib/answer";
 import { createStore } from "../lib/store";
 import type { CallOptions, Host, HostState, Launch } from "./host";
 import { applyTheme } from "./theme";
@@ -96,6 +96,8 @@ async function callTool<T>(app: App, tool: string, args: Fields, options: CallOp
 function explain(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (/timed? ?out/i.test(message)) return "The server did not answer in time.";
+  const missing = explainMissingScope(message);
+  if (missing) return missing;
   return `The host did not pass the call on: ${message}`;
 }
 

@@ -1,5 +1,5 @@
 import type { Host, HostState } from "../app/host";
-import { type Answer, CallFailed, type Fields, readResult, sentence, type ToolResult } from "../lib/answer";
+import { type Answer, CallFailed, explainMissingScope, type Fields, readResult, sentence, type ToolResult } from "../lib/answer";
 import { McpClient, RequestFailed } from "../lib/mcp";
 import { createStore, type Store } from "../lib/store";
 
@@ -144,6 +144,9 @@ export function saveFile(name: string, content: Blob): void {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof RequestFailed) return sentence(error.message);
+  if (error instanceof RequestFailed) {
+    const missing = error.status === 403 ? explainMissingScope(`403 ${error.message}`) : null;
+    return missing ?? sentence(error.message);
+  }
   return error instanceof Error ? error.message : String(error);
 }

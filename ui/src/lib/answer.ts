@@ -61,7 +61,18 @@ function textOf(result: ToolResult): string {
 function toFailure(text: string): CallFailed {
   const line = text.trim() || "The server gave no reason.";
   const match = /^([a-z][a-z0-9_]*): +(.+)$/s.exec(line);
+  if (match?.[1] === "unknown_tool") return new CallFailed("refused", NOT_OFFERED, match[1]); // the line is for a model
   return match ? new CallFailed("refused", sentence(match[2] ?? line), match[1]) : new CallFailed("refused", sentence(line));
+}
+
+const NOT_OFFERED = "Your login does not allow this, or the operator of the server has switched it off. Nothing was changed.";
+
+/** Return what to say about a call that the host or the network refused, because the login allows too little; else null. */
+export function explainMissingScope(message: string): string | null {
+  if (!/insufficient[ _]scope|\b403\b|forbidden/i.test(message)) return null;
+  const scopes = /\bneeds (contacts:[a-z]+(?: and contacts:[a-z]+)*)/.exec(message)?.[1];
+  const needed = scopes ? `: it needs ${scopes}` : "";
+  return `Your login does not allow this${needed}. Nothing was changed. Log in again, and allow it.`;
 }
 
 /** Begin with a capital letter and end with a full stop. */

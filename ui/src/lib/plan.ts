@@ -11,6 +11,17 @@ export interface PlanRow {
   notes: readonly string[];
 }
 
+/** A row with the lines that it shows in the table: they are made once, not each time it comes into view. */
+export interface ShownRow extends PlanRow {
+  lines: readonly Line[];
+}
+
+/** Return a row as the table shows it. */
+export function showRow(raw: Partial<PlanRow>): ShownRow {
+  const row = readRow(raw);
+  return { ...row, lines: linesOf(row) };
+}
+
 /** Return a row as the server sends it, with null for what it leaves out. */
 export function readRow(raw: Partial<PlanRow>): PlanRow {
   const changes = (raw.changes ?? []).map((change) => ({
@@ -201,8 +212,8 @@ export const LINE_HEIGHT_PX = 20;
 export const ROW_PADDING_PX = 14;
 
 /** Return the height of a row in pixels. */
-export function heightOf(row: PlanRow): number {
-  return Math.max(1, linesOf(row).length) * LINE_HEIGHT_PX + ROW_PADDING_PX;
+export function heightOf(row: ShownRow): number {
+  return Math.max(1, row.lines.length) * LINE_HEIGHT_PX + ROW_PADDING_PX;
 }
 
 const ACTIONS: Readonly<Record<string, { text: string; tone: Tone }>> = {

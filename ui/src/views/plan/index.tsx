@@ -2,7 +2,8 @@ import { useMemo, useState } from "preact/hooks";
 import { useFormat } from "../../app/format";
 import { type Launch, useHostState, useLaunch } from "../../app/host";
 import { type DecisionCall, useDecision } from "../../components/consent";
-import { Note, Skeleton } from "../../components/states";
+import { Message } from "../../components/message";
+import { Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
 import { applyArguments, countsOf, remarksOf, sizeOf, subtitleOf, summarizeCounts } from "../../lib/plan";
 import { Decide, PlanError } from "./decide";
@@ -144,17 +145,4 @@ function titleOf(plan: Plan, count: (value: number, noun: string) => string): st
   if (plan.tool === "import_contacts") return `Import ${count(size, "row")}`;
   if (plan.tool === "update_matching_contacts") return `Change ${count(size, "contact")}`;
   return title;
-}
-
-function Message({ title, text }: { title: string; text: string }) {
-  return (
-    <>
-      <ViewHeader title={title} />
-      {text && (
-        <div class="pad">
-          <Note>{text}</Note>
-        </div>
-      )}
-    </>
-  );
 }
