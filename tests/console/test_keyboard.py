@@ -94,21 +94,30 @@ async def test_erasure_takes_the_typed_name_by_keyboard(tmp_path: Path) -> None:
         await window.get_by_text("Approved. The assistant's call can go on.").wait_for()
 
 
-async def test_plan_is_applied_by_keyboard(tmp_path: Path) -> None:
-    """From the choice of the file to the result, without the mouse."""
-    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": b"Name,Email\nKari Moe,kari@moe.example\n"}
+async def test_plan_that_overwrites_is_applied_by_keyboard(tmp_path: Path) -> None:
+    """From the choice of the file to the result. Its question is the consent, with Keep before the other button."""
+    text = "Name,Phone,Email\nKari Moe,,kari@moe.example\nEmil Strand,+4741230111,emil@new.example\n"
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": text.encode()}
     async with window_with_people(tmp_path / "home", []) as window:
         choosing: asyncio.Future[FileChooser] = asyncio.get_running_loop().create_future()
-        window.on("filechooser", lambda chooser: choosing.set_result(chooser))  # early: the browser is slow to turn its own dialog off
+        # Early: the browser is slow to turn its own dialog off.
+        window.on("filechooser", lambda chooser: choosing.set_result(chooser))
         await go_to(window, "Import")
         await choose(window, "Choose a file")
         await (await asyncio.wait_for(choosing, _CHOOSER_TIMEOUT_SECONDS)).set_files(file)  # type: ignore[arg-type]
+        await tab_to(window, "Contacts that exist already")
+        await window.keyboard.press("ArrowDown")
         await choose(window, "Show the plan")
         await view(window).get_by_text("Kari Moe").wait_for()
         await view(window).get_by_role("button", name="Keep").wait_for()
-        await choose(window, "Apply")
+        await tab_to(window, "Keep")
+        await window.keyboard.press("Tab")
+        assert await focused(window) == "Change"
+        await window.keyboard.press("Enter")
 
         await view(window).get_by_text("Done", exact=True).wait_for()
+        await go_to(window, "Contacts")
+        await view(window).get_by_text("emil@new.example").wait_for()
 
 
 async def test_duplicates_are_merged_by_keyboard(tmp_path: Path) -> None:

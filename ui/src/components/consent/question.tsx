@@ -1,5 +1,6 @@
+import { useFormat } from "../../app/format";
 import { groupEffect, type Prompt } from "../../lib/question";
-import { headingOf, splitItem, splitRecords } from "../../lib/wording";
+import { headingOf, localizeTime, splitItem, splitRecords } from "../../lib/wording";
 import { RichText } from "../rich-text";
 
 /** What a call would do: the records, what happens to them, and the new values. */
@@ -51,10 +52,11 @@ function Records({ label }: { label: string }) {
 
 /** A fact that is only a value needs no quotation marks here: it stands alone. */
 function Fact({ text }: { text: string }) {
+  const format = useFormat();
   const id = /^id (\S+)$/.exec(text)?.[1];
   if (id) return <span title={id}>id {id.length > 13 ? `${id.slice(0, 8)}…` : id}</span>;
   const value = /^"([^"]*)"$/.exec(text)?.[1];
-  return value === undefined ? <RichText text={text} /> : <bdi>{value}</bdi>;
+  return value === undefined ? <RichText text={localizeTime(text, format.dateTime)} /> : <bdi>{value}</bdi>;
 }
 
 /** The lines of an effect; consecutive list lines become a list, with a name and its changes set apart. */
