@@ -100,8 +100,8 @@ async def test_plan_that_overwrites_is_applied_by_keyboard(tmp_path: Path) -> No
     file = {"name": "people.csv", "mimeType": "text/csv", "buffer": text.encode()}
     async with window_with_people(tmp_path / "home", []) as window:
         choosing: asyncio.Future[FileChooser] = asyncio.get_running_loop().create_future()
-        # Early: the browser is slow to turn its own dialog off.
-        window.on("filechooser", lambda chooser: choosing.set_result(chooser))
+        # Early, because the browser is slow to turn its own dialog off. Playwright refuses a builtin method.
+        window.on("filechooser", lambda chooser: choosing.set_result(chooser))  # noqa: PLW0108
         await go_to(window, "Import")
         await choose(window, "Choose a file")
         await (await asyncio.wait_for(choosing, _CHOOSER_TIMEOUT_SECONDS)).set_files(file)  # type: ignore[arg-type]
