@@ -18,6 +18,7 @@ const INITIAL_STATE: HostState = {
   locale: undefined,
   timeZone: undefined,
   canMessage: false,
+  canTell: false,
   canSave: false,
 };
 
@@ -41,8 +42,12 @@ export function connectToHost(): Host {
   app.connect().then(
     () => {
       takeContext(app, state);
-      const { message, downloadFile } = app.getHostCapabilities() ?? {};
-      const abilities = { canMessage: message !== undefined, canSave: downloadFile !== undefined };
+      const { message, updateModelContext, downloadFile } = app.getHostCapabilities() ?? {};
+      const abilities = {
+        canMessage: message !== undefined,
+        canTell: updateModelContext !== undefined,
+        canSave: downloadFile !== undefined,
+      };
       state.set({ ...state.get(), connection: "connected", ...abilities });
     },
     (error: unknown) => state.set({ ...state.get(), connection: "failed", problem: asFailure(error).message }),
@@ -53,6 +58,7 @@ export function connectToHost(): Host {
     state,
     call: (tool, args, options) => callTool(app, tool, args, options),
     async tell(text) {
+      if (!state.get().canTell) return;
       await app.updateModelContext({ content: [{ type: "text", text }] }).catch(() => undefined);
     },
     async say(text) {

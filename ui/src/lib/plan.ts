@@ -151,7 +151,7 @@ export function remarksOf(answer: Fields, format: Format): Remark[] {
   }
   if (texts("unused_columns").length) add("neutral", `${format.count(texts("unused_columns").length, "column")} not used`, texts("unused_columns"));
   if (texts("notices").length) add("neutral", "Notices", texts("notices"));
-  if (texts("mapping").length) add("neutral", "Columns", texts("mapping"));
+  if (texts("mapping").length) add("neutral", "Columns", texts("mapping").map(labelTarget));
   if (isText(answer["undo_note"])) add("neutral", "Cannot be undone later", [answer["undo_note"]]);
   return remarks;
 }
@@ -161,7 +161,7 @@ export function subtitleOf(answer: Fields, args: Fields): string {
   const source = [args["path"], answer["understood_as"]].filter(isText);
   const region = answer["region"];
   if (!isText(region)) return source.join(" · ");
-  const country = region.startsWith("none") ? "no default country for numbers" : `country of numbers: ${region}`;
+  const country = region.startsWith("none") ? "no default country for numbers" : `country of numbers: ${region.replace(/, from default_region$/, "")}`;
   return [...source, country].join(" · ");
 }
 
@@ -173,6 +173,11 @@ export function mergeRemarks(answer: Fields): Remark[] {
   if (list("not_deleted").length) remarks.push({ tone: "warning", text: "Not deleted", details: list("not_deleted") });
   if (list("groups_joined").length) remarks.push({ tone: "neutral", text: "Groups joined", details: list("groups_joined") });
   return remarks;
+}
+
+/** Write a column's field for people: "Organization → company". */
+function labelTarget(line: string): string {
+  return line.replace(/(?<= → )\w+$/, fieldLabel);
 }
 
 function failures(value: unknown): string[] {

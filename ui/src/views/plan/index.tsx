@@ -59,7 +59,7 @@ function Launched({ launch, tool }: { launch: Launch & { status: "done" }; tool:
   return (
     <>
       <ViewHeader title={TITLES[plan.tool] ?? "Plan"} subtitle={subtitleOf(plan.answer, plan.arguments)} />
-      <Result tool={plan.tool} answer={plan.answer} onUndo={(receipt) => state.replan({ undo: receipt })} />
+      <Result plan={plan} answer={plan.answer} onUndo={(receipt) => state.replan({ undo: receipt })} />
     </>
   );
 }
@@ -120,7 +120,7 @@ function Open({ plan, state, call, title, isStale, onStale }: OpenProps) {
     return (
       <>
         <ViewHeader title={title} subtitle={subtitle} />
-        <Result tool={plan.tool} answer={decided.answer.data} onUndo={(receipt) => state.replan({ undo: receipt })} />
+        <Result plan={plan} answer={decided.answer.data} onUndo={(receipt) => state.replan({ undo: receipt })} />
       </>
     );
   }
