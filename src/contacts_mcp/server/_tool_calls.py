@@ -1,9 +1,10 @@
 """tools/list and tools/call: find the tool, validate, resolve names, prepare, guard, run, render, record."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import mcp_types as types
 from pydantic import BaseModel
@@ -28,7 +29,15 @@ from contacts_mcp.server._context import (
 )
 from contacts_mcp.server._elicitation import split_token_argument
 from contacts_mcp.server._extra_tools import ExtraTools
-from contacts_mcp.server._panel import PanelCall, PanelState, question_meta, read_panel_call, shows_panel
+from contacts_mcp.server._panel import (
+    PanelCall,
+    PanelState,
+    call_meta,
+    question_meta,
+    read_panel_call,
+    shows_panel,
+    view_of,
+)
 from contacts_mcp.server._progress import CallProgress
 from contacts_mcp.server._recording import (
     CallRecord,
@@ -218,7 +227,13 @@ class ToolHandlers:
         backend.consent.is_given = word == "person"
         answer = await self._run(call, arguments, prepared)
         reports_consent = prepared.risk is not Risk.READ and self._may_ask_about(tool)
-        return answer_result(answer, ConsentReport(consent=word) if reports_consent else None)
+        report = ConsentReport(consent=word) if reports_consent else None
+        return answer_result(answer, report, meta=self._call_meta(call, raw))
+
+    def _call_meta(self, call: _Call, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the call for the view that shows its answer, if there is one."""
+        has_view = shows_panel(call.ctx) and not call.panel and view_of(call.tool, self._guard)
+        return call_meta(call.tool.name, arguments) if has_view else None
 
     async def _ask_in_panel(self, asking: Asking) -> Result:
         """Return the question of a call for the panel, which makes the call later; nothing is changed now."""

@@ -34,7 +34,12 @@ export function connectToHost(): Host {
     launchArguments = params.arguments ?? {};
     launch.set({ status: "running", arguments: launchArguments });
   };
-  app.ontoolresult = (result) => launch.set(toLaunch(launchArguments, result as ToolResult));
+  app.ontoolresult = (result) => {
+    const next = toLaunch(launchArguments, result as ToolResult);
+    // Some hosts say neither which tool they called nor with what.
+    if (next.status === "done" && next.answer.call && !state.get().tool) update(state, { tool: next.answer.call.tool });
+    launch.set(next);
+  };
   app.ontoolcancelled = (params) =>
     launch.set({ status: "cancelled", arguments: launchArguments, reason: params.reason ?? "" });
   app.onhostcontextchanged = () => takeContext(app, state);
@@ -80,7 +85,9 @@ export function connectToHost(): Host {
 
 function toLaunch(args: Fields, result: ToolResult): Launch {
   try {
-    return { status: "done", arguments: args, answer: readResult(result) };
+    const answer = readResult(result);
+    const given = Object.keys(args).length ? args : (answer.call?.arguments ?? args);
+    return { status: "done", arguments: given, answer };
   } catch (error) {
     return { status: "failed", arguments: args, message: asFailure(error).message };
   }
@@ -113,7 +120,7 @@ function takeContext(app: App, state: { get(): HostState; set(value: HostState):
   applyTheme(context);
   const displayMode = context.displayMode ?? "inline";
   update(state, {
-    tool: context.toolInfo?.tool.name ?? "",
+    tool: context.toolInfo?.tool.name ?? state.get().tool,
     displayMode,
     canExpand: context.availableDisplayModes?.includes("fullscreen") ?? false,
     maxHeight: displayMode === "fullscreen" ? null : maxHeightOf(context),

@@ -43,3 +43,10 @@ describe("a call that the login does not allow", () => {
     expect(explainMissingScope("timed out")).toBeNull();
   });
 });
+
+test("the call of an answer is read from what the server says beside it", () => {
+  const call = { tool: "import_contacts", arguments: { group: "SMS" } };
+  expect(readResult({ _meta: { "services.wayscloud/call": call } }).call).toEqual(call);
+  expect(readResult({ _meta: { "services.wayscloud/call": 3 } }).call).toBeNull();
+  expect(readResult({}).call).toBeNull();
+});

@@ -9,6 +9,21 @@ export interface Answer<T = Fields> {
   data: T;
   text: string;
   question: Question | null;
+  /** The call that was answered, if the server says it; some hosts do not. */
+  call: ToolCall | null;
+}
+
+/** A call of a tool. */
+export interface ToolCall {
+  tool: string;
+  arguments: Fields;
+}
+
+const CALL_META = "services.wayscloud/call";
+
+function readCall(meta: Fields | undefined): ToolCall | null {
+  const call = meta?.[CALL_META] as Partial<ToolCall> | undefined;
+  return typeof call?.tool === "string" ? { tool: call.tool, arguments: call.arguments ?? {} } : null;
 }
 
 /** A tool's result as the host passes it on. */
@@ -40,7 +55,7 @@ export function readResult<T = Fields>(result: ToolResult): Answer<T> {
   const text = textOf(result);
   if (result.isError) throw toFailure(text);
   const data = result.structuredContent ?? parseObject(text) ?? {};
-  return { data: data as T, text, question: readQuestion(result._meta) };
+  return { data: data as T, text, question: readQuestion(result._meta), call: readCall(result._meta) };
 }
 
 /** Return a thrown value as a CallFailed. */

@@ -59,7 +59,7 @@ export const PLAN_TOOLS = ["import_contacts", "update_matching_contacts", "add_m
 /** Return the tool that a plan belongs to, if the host does not say so: each has an argument that no other has. */
 export function guessPlanTool(args: Fields, answer: Fields): string {
   if ("keep_id" in args || "clusters" in args) return "merge_contacts";
-  if ("understood_as" in answer || "rows" in answer || "path" in args || "content" in args) return "import_contacts";
+  if ("understood_as" in answer || "rows" in answer || "upload" in answer || "path" in args || "content" in args) return "import_contacts";
   if ("new_members" in answer || "already_members" in answer) return "add_matching_to_group";
   return "update_matching_contacts";
 }

@@ -11,6 +11,7 @@ import { Result } from "./result";
 import { Counts, Remarks } from "./summary";
 import { PlanTable } from "./table";
 import { type Plan, type PlanState, usePlan } from "./use-plan";
+import { WaitingForFile } from "./waiting";
 
 const TITLES: Readonly<Record<string, string>> = {
   add_matching_to_group: "Add to a group",
@@ -54,7 +55,8 @@ function Launched({ launch, tool }: { launch: Launch & { status: "done" }; tool:
   if (isPlan && !isMerged(plan)) return <PlanPanel key={keyOf(plan)} plan={plan} state={state} />;
   if (plan.answer["done"] === false) return <Message title="Nothing was changed" text={String(plan.answer["reason"] ?? "")} />;
   if (typeof plan.answer["upload"] === "string" && sizeOf(plan.answer) === null) {
-    return <Message title="Waiting for the file" text="The assistant has a link to send the file to. The plan is shown when the file has arrived." />;
+    const planText = (content: string) => state.replan({ ...plan.arguments, content });
+    return <WaitingForFile problem={state.error?.message ?? ""} isPlanning={state.isLoading} onText={planText} />;
   }
   return (
     <>
