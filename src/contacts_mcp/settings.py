@@ -151,7 +151,8 @@ class Settings(BaseSettings):
     """The only tools that are listed and run, such as `list_contacts,get_contact`; `endpoints` and `workflows` stand
     for all endpoint tools and all workflow tools."""
     exclude_tools: Names = []
-    """Tools that are neither listed nor run, such as `gdpr_delete_contact`; toolsets as in `CONTACTS_MCP_TOOLS`."""
+    """Tools that are neither listed nor run, such as `gdpr_delete_contact`; toolsets as in `CONTACTS_MCP_TOOLS`.
+    `show_contacts` is the view of contacts in hosts with MCP Apps."""
     guard: GuardMode = GuardMode.ASK
     """How consent to destructive tools is obtained: `ask`, `two-step` or `block`."""
     confirm: Names = []

@@ -1,5 +1,6 @@
 """Guarded actions in the console by keyboard alone, and names that try to be markup."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,12 @@ from console.shown import IMPORT, show_plan, view, window_with_people
 from support.chromium import needs_chromium
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import FileChooser, Page
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
 _MAX_TABS = 80
+_CHOOSER_TIMEOUT_SECONDS = 60.0
 _FOCUSED = """() => {
   const element = document.activeElement;
   if (!document.hasFocus() || !element || element.tagName === "IFRAME" || element === document.body) return "";
@@ -90,6 +92,44 @@ async def test_erasure_takes_the_typed_name_by_keyboard(tmp_path: Path) -> None:
         await choose(window, "Erase permanently")
 
         await window.get_by_text("Approved. The assistant's call can go on.").wait_for()
+
+
+async def test_plan_that_overwrites_is_applied_by_keyboard(tmp_path: Path) -> None:
+    """From the choice of the file to the result. Its question is the consent, with Keep before the other button."""
+    text = "Name,Phone,Email\nKari Moe,,kari@moe.example\nEmil Strand,+4741230111,emil@new.example\n"
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    async with window_with_people(tmp_path / "home", []) as window:
+        choosing: asyncio.Future[FileChooser] = asyncio.get_running_loop().create_future()
+        # Early, because the browser is slow to turn its own dialog off. Playwright refuses a builtin method.
+        window.on("filechooser", lambda chooser: choosing.set_result(chooser))  # noqa: PLW0108
+        await go_to(window, "Import")
+        await choose(window, "Choose a file")
+        await (await asyncio.wait_for(choosing, _CHOOSER_TIMEOUT_SECONDS)).set_files(file)  # type: ignore[arg-type]
+        await tab_to(window, "Contacts that exist already")
+        await window.keyboard.press("ArrowDown")
+        await choose(window, "Show the plan")
+        await view(window).get_by_text("Kari Moe").wait_for()
+        await view(window).get_by_role("button", name="Keep").wait_for()
+        await tab_to(window, "Keep")
+        await window.keyboard.press("Tab")
+        assert await focused(window) == "Change"
+        await window.keyboard.press("Enter")
+
+        await view(window).get_by_text("Done", exact=True).wait_for()
+        await go_to(window, "Contacts")
+        await view(window).get_by_text("emil@new.example").wait_for()
+
+
+async def test_duplicates_are_merged_by_keyboard(tmp_path: Path) -> None:
+    async with window_with_people(tmp_path / "home", []) as window:
+        await go_to(window, "Duplicates")
+        await view(window).get_by_text("Lars Mikkelsen").first.wait_for()
+        await choose(window, "Merge 2 contacts into Ingrid Solheim")
+        await view(window).get_by_role("dialog").get_by_role("button", name="Keep", exact=True).wait_for()
+        assert await focused(window) == "Keep"
+        await choose(window, "Merge")
+
+        await view(window).get_by_text("1 cluster merged").wait_for()
 
 
 async def test_names_that_are_markup_stay_text(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from contacts_mcp.client import ContactsClient
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, GuardMode, Rung
 from contacts_mcp.guard._approvals import MAX_REQUESTS
 from contacts_mcp.panel import VIEWS
-from contacts_mcp.server._consent import PANEL_SECONDS
-from contacts_mcp.server._panel import ASK, DECIDE, QUESTION_META
+from contacts_mcp.server._panel import ASK, CALL_META, DECIDE, QUESTION_META
+from contacts_mcp.server._panel_consent import PANEL_SECONDS
 from contacts_mcp.tools import TOOLS, choose_panel_tools, choose_tools
 from support.host_profiles import APPS, Forms, Profile, Scene, Will, reason_of, scene_in
 from support.hosts import LEGACY, MODERN, server_over
@@ -21,7 +21,7 @@ from support.raw_hosts import FORMS, Message, line_host
 WITH_PANEL = Profile("a host with a panel", LEGACY, APPS, Forms.NONE)
 WITHOUT_PANEL = Profile("a host without a panel", LEGACY, {}, Forms.NONE)
 PANEL_TOOLS = choose_panel_tools(TOOLS)
-_FOR_PANEL = {"list_plan_rows", "list_audience", "get_receipt", ASK, DECIDE}
+_FOR_PANEL = {"list_plan_rows", "list_duplicates", "list_audience", "get_receipt", ASK, DECIDE}
 _MAX_SECONDS = 3.0  # host and server; without a limit it is a minute
 
 
@@ -113,6 +113,19 @@ async def test_secret_of_a_question_is_only_in_what_hosts_keep_from_the_model(tm
     assert question["prompt"]["verb"] == "Delete"
     assert question["prompt"]["label"].startswith('person "Ola Nordmann"')
     assert "asked in the panel" in reason_of(answer)
+
+
+async def test_answer_that_a_view_shows_brings_its_call_for_hosts_that_do_not_tell_the_panel(tmp_path: Path) -> None:
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
+        plan = await scene.call("import_contacts", content="Name\nKari", default_region="NO")
+        long = await scene.call("import_contacts", content="Name\n" + "Kari Moe\n" * 10_000)
+        without_view = await scene.call("get_contact", contact_id=scene.contact_id)
+    async with scene_in(tmp_path / "contacts.db", WITHOUT_PANEL, Will.NOTHING) as scene:
+        elsewhere = await scene.call("import_contacts", content="Name\nKari")
+
+    call = {"tool": "import_contacts", "arguments": {"content": "Name\nKari", "default_region": "NO"}}
+    assert plan["result"]["_meta"] == {CALL_META: call}
+    assert not any("_meta" in answer["result"] for answer in (long, without_view, elsewhere))
 
 
 @pytest.mark.parametrize("profile", [WITH_PANEL, Profile("with forms, too", LEGACY, {**FORMS, **APPS}, Forms.SHOWS)])

@@ -18,10 +18,12 @@ from contacts_mcp.directory import PostgresServer
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import (
     ENDPOINTS,
+    PANEL_TOOLS,
     TOOLS,
     WORKFLOWS,
     Tool,
     UnknownTools,
+    choose_panel_tools,
     choose_tools,
     export_files,
     parse_arguments,
@@ -80,6 +82,17 @@ def test_excluded_tools_and_toolsets_are_left_out():
     assert names(choose_tools(only=["endpoints", "find_contacts"], exclude=["endpoints"])) == ["find_contacts"]
     with pytest.raises(UnknownTools):
         choose_tools(exclude=["delete_contcat"])
+
+
+def test_view_of_contacts_can_be_excluded():
+    """It exists only in hosts with a panel. What the panel alone calls goes with the tools that it shows."""
+    assert choose_tools(exclude=["show_contacts"]) == TOOLS
+    left = names(choose_panel_tools(TOOLS, exclude=["show_contacts"]))
+
+    assert left == [name for name in names(PANEL_TOOLS) if name != "show_contacts"]
+    assert "list_duplicates" not in names(choose_panel_tools(choose_tools(exclude=["find_duplicate_contacts"])))
+    with pytest.raises(UnknownTools):
+        choose_tools(only=["show_contacts"])
 
 
 @pytest.mark.slow

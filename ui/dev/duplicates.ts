@@ -3,8 +3,8 @@ import { PEOPLE, type Person } from "./data";
 type Fields = Record<string, unknown>;
 const FIELDS = ["id", "name", "company_name", "phone_number", "email"] as const;
 
-/** Clusters as find_duplicate_contacts answers them: 23 certain ones, then likely and possible ones. */
-export function duplicates(merged: ReadonlySet<string>, limit: number): Fields {
+/** Clusters as find_duplicate_contacts and list_duplicates answer them: 23 certain ones, then likely and possible ones. */
+export function duplicates(merged: ReadonlySet<string>, limit: number, offset = 0): Fields {
   const all = Array.from({ length: 30 }, (_, index) => cluster(index)).filter(({ contacts }) => !contacts.some(({ id }) => merged.has(String(id))));
   const count = (confidence: string) => all.filter((each) => each.confidence === confidence).length;
   return {
@@ -13,7 +13,7 @@ export function duplicates(merged: ReadonlySet<string>, limit: number): Fields {
     certain: count("certain"),
     likely: count("likely"),
     possible: count("possible"),
-    clusters: all.slice(0, limit),
+    clusters: all.slice(offset, offset + limit),
     next: "…",
   };
 }

@@ -52,6 +52,8 @@ export class FakeServer {
         return args["agree"] ? answer(this.done(String(args["tool"]), args["arguments"] as Fields)) : answer({ done: false, reason: "kept" });
       case "find_duplicate_contacts":
         return this.findDuplicates(args);
+      case "list_duplicates":
+        return answer({ ...duplicates(this.merged, Number(args["limit"]), Number(args["offset"])), search: `search ${this.merged.size}` });
       case "list_audience":
         return answer(listAudience(args));
       case "get_receipt":

@@ -110,7 +110,7 @@ def build_app(
         backend_for=backend_for,
         guard=guard,
         ways=ways,
-        panel_tools=choose_panel_tools(tools),
+        panel_tools=choose_panel_tools(tools, settings.exclude_tools),
         lifespan=_lifespan(connection, redis, trail, active_calls, page),
         active_calls=active_calls,
         resources=ResourceCatalog(tools),

@@ -1,7 +1,6 @@
 """The MCP server: protocol handlers over the tools. It knows nothing about contacts."""
 
 from contacts_mcp.server._approval_desk import ApprovalDesk, OpenQuestion, OutdatedApproval
-from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import (
     ACTIVE_CALLS_SCOPE_KEY,
     APPROVALS_URL_SCOPE_KEY,
@@ -21,6 +20,7 @@ from contacts_mcp.server._extra_tools import ExtraArguments, ExtraTool, ExtraToo
 from contacts_mcp.server._recording import CallRecorder
 from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
+from contacts_mcp.server._ways import Ways
 
 __all__ = [
     "ACTIVE_CALLS_SCOPE_KEY",

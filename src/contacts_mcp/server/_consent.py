@@ -5,23 +5,17 @@ approval: a person decides on a page or in a terminal, and the call goes on, or 
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import anyio
 from cachetools import TTLCache
 from mcp_types import CallToolRequestParams
 
 from contacts_mcp.guard import (
-    ANSWER_LIFETIME_SECONDS,
     Approval,
-    Channel,
     Consent,
     ConsentAnswer,
     Decision,
-    Declined,
     Guard,
     GuardedCall,
     GuardMode,
@@ -29,27 +23,17 @@ from contacts_mcp.guard import (
     NotConfirmed,
     Preview,
     Question,
-    Refused,
     Rung,
-    hash_json,
 )
+from contacts_mcp.server._asking import Asking, count_verdict, decide
 from contacts_mcp.server._context import Caller, RequestContext, host_name, is_modern
 from contacts_mcp.server._elicitation import OpenForms, answer_in, ask_to_open, can_elicit, can_open_url
-from contacts_mcp.server._panel import shows_panel
-from contacts_mcp.server._recording import CallRecord, count_confirmation
+from contacts_mcp.server._panel_consent import PanelConsent, PanelQuestion
+from contacts_mcp.server._recording import count_confirmation
+from contacts_mcp.server._ways import Ways
 
-HOLD_SECONDS = 45.0
-"""How long a call waits for a person: hosts end a call after about 60 seconds."""
-PANEL_SECONDS = 30.0
-"""How long a person is asked only in the panel: a call that is repeated later also takes the next way to them."""
-_PANEL_MESSAGE = (
-    "the person is asked in the panel of this call, which makes the change if they agree and says what came of it;"
-    " call again only if they tell you that they see no panel"
-)
 _UNREACHED_TTL_SECONDS = 3_600.0
 _MAX_UNREACHED = 1_000
-_MAX_IN_PANEL = 10_000  # a caller cannot ask a hundred questions in ten minutes
-_MAX_PANEL_ARGUMENTS = 100_000  # characters; hosts cut results from 150,000 characters on
 URL_MESSAGE = "Open this page to decide whether the assistant may make a change in your contacts."
 _AGAIN = "call again with the same arguments"
 _OPEN_FORM = f"waiting for a person: the question is still open in this host; {_AGAIN} when they have answered"
@@ -60,8 +44,6 @@ _WAITING: dict[Rung | None, str] = {
     Rung.TERMINAL: f"waiting for a person's decision; {_AGAIN} later",
     Rung.APPROVER: f"waiting for approval by a person who may give it; {_AGAIN} later",
 }
-
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,46 +61,7 @@ class PageAddress:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class PanelQuestion:
-    """A question that the panel shows to the person; `message` says so to the model."""
-
-    question: Question
-    message: str
-
-
 Verdict = Consent | Question | PanelQuestion | PageAddress | Preview | Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """The ways to reach a person that the operator allows.
-
-    Attributes:
-        rungs: the ways, the first to be tried first; a form comes before all others, then the panel.
-        open_page: opens an approval's page in the browser of this computer, unless it is open; False if it cannot be.
-        page_url: returns the address of an approval's page, for a person who reaches the server over the network.
-        announce: tells approvers that an approval is pending.
-        lifetime_seconds: how long an approval can be decided on.
-        hold_seconds: how long a call waits for a person before it is answered without a decision.
-    """
-
-    rungs: Sequence[Rung] = (Rung.FORM,)
-    open_page: Callable[[Approval], Awaitable[bool]] | None = None
-    page_url: Callable[[RequestContext, Approval], str | None] | None = None
-    announce: Callable[[Approval], Awaitable[None]] | None = None
-    lifetime_seconds: float = ANSWER_LIFETIME_SECONDS
-    hold_seconds: float = HOLD_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """A call that needs a person's consent, and the request that made it."""
-
-    ctx: RequestContext
-    caller: Caller
-    call: GuardedCall
-    record: CallRecord
 
 
 class ConsentLadder:
@@ -129,28 +72,17 @@ class ConsentLadder:
         self._approvals = guard.approvals
         self._ways = ways or Ways()
         self._unreached: TTLCache[tuple[str, str], bool] = TTLCache(_MAX_UNREACHED, _UNREACHED_TTL_SECONDS)
-        self._in_panel: TTLCache[str, float] = TTLCache(
-            _MAX_IN_PANEL, ANSWER_LIFETIME_SECONDS, timer=self._approvals.clock
-        )
-        """When a call's question was first shown in the panel, by call."""
-        self._settled: TTLCache[str, float] = TTLCache(
-            _MAX_IN_PANEL, ANSWER_LIFETIME_SECONDS, timer=self._approvals.clock
-        )
-        """When a person last decided on a call, by call: older questions about it no longer count in the panel."""
+        self.panel = PanelConsent(guard, self._ways)
 
     def can_ask(self, ctx: RequestContext, caller: Caller) -> bool:
         """Whether a person can be asked about this caller's calls."""
         if self._guard.mode is GuardMode.BLOCK:
             return False
-        return self._shows_forms(ctx, caller) or self.has_panel(ctx) or bool(self._other_rungs(ctx))
-
-    def has_panel(self, ctx: RequestContext) -> bool:
-        """Whether a person can decide on calls in the panel."""
-        return self._guard.mode is not GuardMode.BLOCK and Rung.APP in self._ways.rungs and shows_panel(ctx)
+        return self._shows_forms(ctx, caller) or self.panel.is_there(ctx) or bool(self._other_rungs(ctx))
 
     async def has_asked(self, ctx: RequestContext, caller: Caller, call: GuardedCall) -> bool:
         """Whether a person is asked about this very call outside of it: what they decide counts."""
-        if self.has_panel(ctx) and _key_of(call) in self._in_panel:
+        if self.panel.has_shown(ctx, call):
             return True
         if not self._other_rungs(ctx):
             return False
@@ -159,7 +91,7 @@ class ConsentLadder:
     async def obtain(self, asking: Asking, params: CallToolRequestParams, token: str | None) -> Verdict:
         """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
         answer = answer_in(asking.ctx, params)
-        if self._other_rungs(asking.ctx) or self.has_panel(asking.ctx):
+        if self._other_rungs(asking.ctx) or self.panel.is_there(asking.ctx):
             token = None  # a token proves no consent, and a person can be asked
         if token or self._guard.mode is GuardMode.BLOCK:
             answer = ConsentAnswer(token, channel="token") if token else None
@@ -172,7 +104,7 @@ class ConsentLadder:
         except NeverShown:
             was_never_shown = True
             self._unreached[host] = True
-        if verdict := await self._ask_in_panel(asking):
+        if verdict := await self.panel.show(asking, has_other_ways=bool(self._other_rungs(asking.ctx))):
             return verdict
         if verdict := await self._wait_for_approval(asking, answer):
             return verdict
@@ -180,62 +112,6 @@ class ConsentLadder:
         if was_never_shown and not (is_known and self._guard.mode is GuardMode.TWO_STEP):
             raise NeverShown
         return await self._decide(asking, None, can_ask=False)
-
-    async def ask_in_panel(self, asking: Asking) -> Question | None:
-        """Return the question that the panel puts to the person; None if the operator lets none be put there.
-
-        Raises Refused if the operator blocks the call.
-        """
-        if self._guard.mode is not GuardMode.BLOCK and not self.has_panel(asking.ctx):
-            return None
-        question = await self._decide(asking, None, can_ask=True, asks_in="panel")
-        return question if isinstance(question, Question) else None
-
-    async def take_from_panel(self, asking: Asking, answer: ConsentAnswer) -> Consent:
-        """Return the consent that a person gave in the panel. Raises like `Guard.decide`.
-
-        A decision settles the call: other questions about it, here or outside of the host, no longer count.
-        """
-        if not self.has_panel(asking.ctx):
-            raise Refused("the operator does not allow decisions in the panel", advice="nothing was changed")
-        key, now = _key_of(asking.call), self._approvals.clock()
-        age = self._guard.seconds_since_asked(answer)
-        if age is not None and now - age < self._settled.get(key, 0.0):
-            raise NotConfirmed("a person decided on this call after the question was asked")
-        try:
-            verdict = await self._decide(asking, answer, can_ask=True)
-        except Declined:
-            await self._settle(asking)
-            raise
-        await self._settle(asking)
-        assert isinstance(verdict, Consent)
-        return verdict
-
-    async def _settle(self, asking: Asking) -> None:
-        """Void all other questions about a call on which a person has decided."""
-        self._in_panel.pop(_key_of(asking.call), None)
-        self._settled[_key_of(asking.call)] = self._approvals.clock()
-        if approval := await self._approvals.find(asking.call, asking.caller.directory):
-            await self._approvals.use(approval)
-
-    async def _ask_in_panel(self, asking: Asking) -> PanelQuestion | None:
-        """Show the question in the panel. Returns None if there is none, or if it did not reach a person before."""
-        if not self.has_panel(asking.ctx) or len(json.dumps(asking.call.arguments, default=str)) > _MAX_PANEL_ARGUMENTS:
-            return None
-        if self._other_rungs(asking.ctx) and await self._has_waited_in_panel(asking):
-            return None
-        if _key_of(asking.call) not in self._in_panel:
-            self._approvals.count_request(asking.call.principal)
-            self._in_panel[_key_of(asking.call)] = self._approvals.clock()
-        question = await self.ask_in_panel(asking)
-        return PanelQuestion(question, _PANEL_MESSAGE) if question else None
-
-    async def _has_waited_in_panel(self, asking: Asking) -> bool:
-        """Whether a person is asked outside of the host by now, or did not answer in the panel in time."""
-        asked_at = self._in_panel.get(_key_of(asking.call))
-        if asked_at is not None and self._approvals.clock() - asked_at >= PANEL_SECONDS:
-            return True
-        return await self._approvals.find(asking.call, asking.caller.directory) is not None
 
     async def _ask_in_form(self, asking: Asking, answer: ConsentAnswer | None) -> Verdict | None:
         """Show a form, or take its answer. Returns None if the host shows no forms."""
@@ -364,26 +240,15 @@ class ConsentLadder:
         if decision.consent.value not in allowed:  # the terminal has settings of its own
             await self._approvals.use(approval)
             raise NotConfirmed("the person decided in a way that the operator of this server does not allow")
-        self._settled[_key_of(asking.call)] = self._approvals.clock()
+        self.panel.void_questions(asking)
         asking.record.approver = decision.by
         asking.record.consent_seconds = decision.decided_at - approval.asked_at
-        return await _counted(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)
+        return await count_verdict(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)
 
     async def _decide(
-        self, asking: Asking, answer: ConsentAnswer | None, *, can_ask: bool, asks_in: Channel = "form"
+        self, asking: Asking, answer: ConsentAnswer | None, *, can_ask: bool
     ) -> Consent | Question | Preview:
-        """Return the guard's verdict on a call and the answer to its question, if there is one."""
-        if answer is not None:
-            asking.record.consent_seconds = self._guard.seconds_since_asked(answer)
-        verdict = await _counted(
-            asking,
-            self._guard.decide(asking.call, answer, can_ask=can_ask, asks_in=asks_in),
-            is_answer=answer is not None,
-        )
-        if not isinstance(verdict, Consent):
-            asking.record.consent = "asked"
-            count_confirmation(asking.call.tool, "asked")
-        return verdict
+        return await decide(self._guard, asking, answer, can_ask=can_ask)
 
     def _shows_forms(self, ctx: RequestContext, caller: Caller) -> bool:
         """Whether the host shows forms, unless it declined one by itself and a person can be reached otherwise."""
@@ -411,27 +276,6 @@ class _Opened:
     approval: Approval
     rung: Rung | None
     url: str | None = None
-
-
-async def _counted(asking: Asking, deciding: Awaitable[V], *, is_answer: bool) -> V:
-    """Await a verdict, and count a consent or a refusal in the metrics."""
-    try:
-        verdict = await deciding
-    except Refused:
-        if is_answer:
-            count_confirmation(asking.call.tool, "refused")
-        raise
-    _count_consent(asking.call.tool, verdict)
-    return verdict
-
-
-def _count_consent(tool: str, verdict: object) -> None:
-    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
-        count_confirmation(tool, "given")
-
-
-def _key_of(call: GuardedCall) -> str:
-    return hash_json([call.tool, call.principal, call.arguments])
 
 
 def _host_of(ctx: RequestContext, caller: Caller) -> tuple[str, str]:

@@ -4,6 +4,7 @@ A question for the panel travels in a result's `_meta`, which hosts keep from th
 question's secret back: it is valid once, for this very call and target, and for its caller.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from contacts_mcp.tools import Tool
 
 QUESTION_META = "services.wayscloud/question"
 """Where a result has the question that only the panel can answer."""
+CALL_META = "services.wayscloud/call"
+"""Where a result has the call that it answers, for hosts that do not tell their panel about it."""
 ASK, DECIDE = "ask_in_panel", "decide_in_panel"
 
 _URI_PREFIX, _URI_SUFFIX = "ui://contacts/", ".html"
@@ -31,6 +34,7 @@ _MAX_NAME_LENGTH = 64
 _MAX_FIELDS = 20
 _MAX_SECRET_LENGTH, _MAX_TYPED_LENGTH = 4_096, 2_000
 _MAX_SHOWN_FAULTS = 5
+_MAX_CALL_LENGTH = 50_000  # characters; hosts cut results from 150,000 characters on
 
 
 class _PanelArguments(BaseModel):
@@ -178,6 +182,12 @@ def question_meta(question: Question) -> dict[str, Any]:
             "prompt": shown,
         }
     }
+
+
+def call_meta(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the `_meta` of a result that a view shows, with its call; None if the call is too long to repeat."""
+    call = {"tool": tool, "arguments": dict(arguments)}
+    return {CALL_META: call} if len(json.dumps(call, default=str)) <= _MAX_CALL_LENGTH else None
 
 
 def read_panel_resource(uri: str) -> types.TextResourceContents | None:

@@ -13,7 +13,6 @@ from contacts_mcp.guard import Guard
 from contacts_mcp.panel import EXTENSION
 from contacts_mcp.prompts import Prompt
 from contacts_mcp.resources import Completions, ResourceCatalog
-from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
 from contacts_mcp.server._extra_tools import ExtraTools
 from contacts_mcp.server._panel import ASK, DECIDE
@@ -22,6 +21,7 @@ from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, Re
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._tool_calls import ToolHandlers
 from contacts_mcp.server._versions import fit_to_version
+from contacts_mcp.server._ways import Ways
 from contacts_mcp.tools import Tool
 
 _ONE_HOUR, _FIVE_SECONDS = CacheHint(ttl_ms=3_600_000), CacheHint(ttl_ms=5_000)

@@ -15,6 +15,7 @@ from contacts_mcp.tools._find_duplicate_contacts import find_duplicate_contacts
 from contacts_mcp.tools._get_receipt import get_receipt
 from contacts_mcp.tools._import_contacts import import_contacts
 from contacts_mcp.tools._list_audience import list_audience
+from contacts_mcp.tools._list_duplicates import list_duplicates
 from contacts_mcp.tools._list_plan_rows import list_plan_rows
 from contacts_mcp.tools._merge_contacts import merge_contacts
 from contacts_mcp.tools._show_contacts import show_contacts
@@ -36,11 +37,12 @@ WORKFLOWS: tuple[Tool, ...] = (
 """Tools that do a whole job on the server in one or two calls, or what the documented API has no endpoint for."""
 
 TOOLS: tuple[Tool, ...] = ENDPOINTS + WORKFLOWS
-PANEL_TOOLS: tuple[Tool, ...] = (show_contacts, list_plan_rows, list_audience, get_receipt)
+PANEL_TOOLS: tuple[Tool, ...] = (show_contacts, list_plan_rows, list_duplicates, list_audience, get_receipt)
 """Tools that only read, for hosts with a panel, which shows more than a model needs."""
 _SHOWS = {
     "show_contacts": ("list_contacts",),
     "list_plan_rows": tuple(tool.name for tool in TOOLS if tool.plan_rows),
+    "list_duplicates": ("find_duplicate_contacts",),
     "list_audience": ("check_group_audience",),
     "get_receipt": ("gdpr_delete_contact",),
 }
@@ -69,15 +71,18 @@ def choose_tools(
     service offers only the documented API.
     """
     names = {tool.name for tool in TOOLS} if only is None else _expand(only)
-    names -= _expand(exclude)
+    names -= _expand(set(exclude) - {show_contacts.name})  # a tool of the panel: see `choose_panel_tools`
     chosen = [tool for tool in TOOLS if tool.name in names and (tool.is_read_only or not read_only)]
     return tuple(tool for tool in chosen if extensions or tool.extension is None)
 
 
-def choose_panel_tools(tools: Sequence[Tool]) -> tuple[Tool, ...]:
-    """Choose the tools that exist only in hosts with a panel, by the tools whose data they show."""
+def choose_panel_tools(tools: Sequence[Tool], exclude: Collection[str] = ()) -> tuple[Tool, ...]:
+    """Choose the tools that exist only in hosts with a panel, by the tools whose data they show.
+
+    `exclude` can name those that a model can call, too: without `show_contacts` there is no view of contacts.
+    """
     names = {tool.name for tool in tools}
-    return tuple(tool for tool in PANEL_TOOLS if not names.isdisjoint(_SHOWS[tool.name]))
+    return tuple(tool for tool in PANEL_TOOLS if tool.name not in exclude and not names.isdisjoint(_SHOWS[tool.name]))
 
 
 def _expand(names: Collection[str]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import anyio.to_thread
 from pydantic import Field
@@ -76,20 +76,43 @@ class DuplicatesFound(ShortAnswer):
     next: str | None = None
 
 
-async def _run(backend: Backend, arguments: FindDuplicateContacts) -> DuplicatesFound:
-    records = await _read_records(JobClient(backend), arguments.filters)
+@dataclass(frozen=True, slots=True)
+class DuplicateSearch:
+    """What a search has found: the contacts by id, and their clusters, most certain first."""
+
+    records: dict[str, ContactRecord]
+    clusters: Sequence[DisjointCluster]
+    region: str | None
+
+    def count(self) -> Counter[str]:
+        """Count the clusters by confidence."""
+        return Counter(each.cluster.confidence for each in self.clusters)
+
+    def to_answer(self, found: DisjointCluster) -> DuplicateCluster:
+        """Return a cluster as an answer shows it."""
+        return _to_answer(found, self.records, self.region)
+
+
+async def search_duplicates(backend: Backend, filters: Sequence[Filter]) -> DuplicateSearch:
+    """Compare the contacts that match at least one filter."""
+    records = await _read_records(JobClient(backend), filters)
     finder = DuplicateFinder(backend.default_region)
     async for record in iterate_cooperatively(records.values()):
         finder.add(record)
     async for _ in iterate_in_thread(finder.search()):
         pass
     found = await anyio.to_thread.run_sync(to_disjoint, finder.clusters)
-    count = Counter(each.cluster.confidence for each in found)
-    shown = [_to_answer(each, records, backend.default_region) for each in found[: arguments.limit]]
+    return DuplicateSearch(records, found, backend.default_region)
+
+
+async def _run(backend: Backend, arguments: FindDuplicateContacts) -> DuplicatesFound:
+    search = await search_duplicates(backend, arguments.filters)
+    count = search.count()
+    shown = [search.to_answer(each) for each in search.clusters[: arguments.limit]]
     notes = [*([_NEXT_STEP] if shown else []), *([_WIDER_NOTE] if any(each.less_certain for each in shown) else [])]
     return DuplicatesFound(
-        compared=len(records),
-        total=len(found),
+        compared=len(search.records),
+        total=len(search.clusters),
         certain=count["certain"],
         likely=count["likely"],
         possible=count["possible"],

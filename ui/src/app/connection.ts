@@ -1,5 +1,5 @@
 import { App, type McpUiHostContext } from "@modelcontextprotocol/ext-apps";
-import { type Answer, asFailure, CallFailed, type Fields, readResult, type ToolResult } from "../lib/answer";
+import { type Answer, asFailure, CallFailed, explainMissingScope, type Fields, readResult, type ToolResult } from "../lib/answer";
 import { createStore } from "../lib/store";
 import type { CallOptions, Host, HostState, Launch } from "./host";
 import { applyTheme } from "./theme";
@@ -18,6 +18,7 @@ const INITIAL_STATE: HostState = {
   locale: undefined,
   timeZone: undefined,
   canMessage: false,
+  canTell: false,
   canSave: false,
 };
 
@@ -33,7 +34,12 @@ export function connectToHost(): Host {
     launchArguments = params.arguments ?? {};
     launch.set({ status: "running", arguments: launchArguments });
   };
-  app.ontoolresult = (result) => launch.set(toLaunch(launchArguments, result as ToolResult));
+  app.ontoolresult = (result) => {
+    const next = toLaunch(launchArguments, result as ToolResult);
+    // Some hosts say neither which tool they called nor with what.
+    if (next.status === "done" && next.answer.call && !state.get().tool) update(state, { tool: next.answer.call.tool });
+    launch.set(next);
+  };
   app.ontoolcancelled = (params) =>
     launch.set({ status: "cancelled", arguments: launchArguments, reason: params.reason ?? "" });
   app.onhostcontextchanged = () => takeContext(app, state);
@@ -41,8 +47,12 @@ export function connectToHost(): Host {
   app.connect().then(
     () => {
       takeContext(app, state);
-      const { message, downloadFile } = app.getHostCapabilities() ?? {};
-      const abilities = { canMessage: message !== undefined, canSave: downloadFile !== undefined };
+      const { message, updateModelContext, downloadFile } = app.getHostCapabilities() ?? {};
+      const abilities = {
+        canMessage: message !== undefined,
+        canTell: updateModelContext !== undefined,
+        canSave: downloadFile !== undefined,
+      };
       state.set({ ...state.get(), connection: "connected", ...abilities });
     },
     (error: unknown) => state.set({ ...state.get(), connection: "failed", problem: asFailure(error).message }),
@@ -53,6 +63,7 @@ export function connectToHost(): Host {
     state,
     call: (tool, args, options) => callTool(app, tool, args, options),
     async tell(text) {
+      if (!state.get().canTell) return;
       await app.updateModelContext({ content: [{ type: "text", text }] }).catch(() => undefined);
     },
     async say(text) {
@@ -74,7 +85,9 @@ export function connectToHost(): Host {
 
 function toLaunch(args: Fields, result: ToolResult): Launch {
   try {
-    return { status: "done", arguments: args, answer: readResult(result) };
+    const answer = readResult(result);
+    const given = Object.keys(args).length ? args : (answer.call?.arguments ?? args);
+    return { status: "done", arguments: given, answer };
   } catch (error) {
     return { status: "failed", arguments: args, message: asFailure(error).message };
   }
@@ -96,6 +109,8 @@ async function callTool<T>(app: App, tool: string, args: Fields, options: CallOp
 function explain(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (/timed? ?out/i.test(message)) return "The server did not answer in time.";
+  const missing = explainMissingScope(message);
+  if (missing) return missing;
   return `The host did not pass the call on: ${message}`;
 }
 
@@ -105,7 +120,7 @@ function takeContext(app: App, state: { get(): HostState; set(value: HostState):
   applyTheme(context);
   const displayMode = context.displayMode ?? "inline";
   update(state, {
-    tool: context.toolInfo?.tool.name ?? "",
+    tool: context.toolInfo?.tool.name ?? state.get().tool,
     displayMode,
     canExpand: context.availableDisplayModes?.includes("fullscreen") ?? false,
     maxHeight: displayMode === "fullscreen" ? null : maxHeightOf(context),

@@ -26,6 +26,8 @@ export interface HostState {
   timeZone: string | undefined;
   /** Whether `say` reaches the conversation. */
   canMessage: boolean;
+  /** Whether `tell` reaches a model; there is none behind a console. */
+  canTell: boolean;
   /** Whether `download` can save a file. */
   canSave: boolean;
 }

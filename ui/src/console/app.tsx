@@ -8,7 +8,6 @@ import { useConnection } from "./context";
 import { PAGES, pageOf } from "./pages";
 
 const COUNT_INTERVAL_MS = 15_000;
-const NEWS_MS = 8_000;
 
 interface ConsoleAppProps {
   isOnThisComputer: boolean;
@@ -71,7 +70,6 @@ export function ConsoleApp({ isOnThisComputer, backend }: ConsoleAppProps) {
         {status === "connecting" && <Skeleton rows={8} label="Connecting" />}
         <Disconnected status={status} isOnThisComputer={isOnThisComputer} />
       </main>
-      <News />
     </div>
   );
 }
@@ -94,28 +92,6 @@ function Disconnected({ status, isOnThisComputer }: { status: Status; isOnThisCo
     return <ErrorNote title="You are logged out" message="Log in to go on." onRetry={() => location.reload()} retryLabel="Log in" />;
   }
   return null;
-}
-
-/** What a view has reported, for a few seconds. */
-function News() {
-  const connection = useConnection();
-  const news = useStore(connection.news);
-  useEffect(() => {
-    if (!news) return undefined;
-    const timer = setTimeout(() => connection.news.set(""), NEWS_MS);
-    return () => clearTimeout(timer);
-  }, [connection, news]);
-  return (
-    <div class="news" role="status">
-      {news && (
-        <p>
-          <Icon name="check" />
-          <bdi>{news}</bdi>
-          <Button small tone="quiet" icon="close" label="Close" onClick={() => connection.news.set("")} />
-        </p>
-      )}
-    </div>
-  );
 }
 
 function useFragment(): string {

@@ -1,5 +1,5 @@
 import type { Host, HostState } from "../app/host";
-import { type Answer, CallFailed, type Fields, readResult, sentence, type ToolResult } from "../lib/answer";
+import { type Answer, CallFailed, explainMissingScope, type Fields, readResult, sentence, type ToolResult } from "../lib/answer";
 import { McpClient, RequestFailed } from "../lib/mcp";
 import { createStore, type Store } from "../lib/store";
 
@@ -20,8 +20,6 @@ export interface Connection {
   readonly problem: Store<string>;
   /** The names of the tools that the person may use. */
   readonly tools: Store<ReadonlySet<string>>;
-  /** What a view has reported to the model, in a conversation; here the person reads it. */
-  readonly news: Store<string>;
   /** What console pages use in place of a host's. */
   readonly host: Host;
   /** Call a tool, and return its result as it is. Throws CallFailed if no result came. */
@@ -35,7 +33,6 @@ export function createConnection(isOnThisComputer: boolean): Connection {
   const status = createStore<Status>("connecting");
   const problem = createStore("");
   const tools = createStore<ReadonlySet<string>>(new Set());
-  const news = createStore("");
 
   const request = async (input: string | URL, init: RequestInit = {}): Promise<Response> => {
     const headers = { ...(init.headers as Record<string, string> | undefined), ...PAGE_HEADERS };
@@ -76,8 +73,7 @@ export function createConnection(isOnThisComputer: boolean): Connection {
     status,
     problem,
     tools,
-    news,
-    host: toHost(callRaw, news),
+    host: toHost(callRaw),
     callRaw,
     connect,
     async logOut() {
@@ -112,19 +108,18 @@ const STATE: HostState = {
   locale: undefined,
   timeZone: undefined,
   canMessage: false,
+  canTell: false,
   canSave: true,
 };
 
-function toHost(callRaw: Connection["callRaw"], news: Store<string>): Host {
+function toHost(callRaw: Connection["callRaw"]): Host {
   return {
     launch: createStore({ status: "waiting" }),
     state: createStore(STATE),
     async call<T = Fields>(tool: string, args: Fields, options = {}): Promise<Answer<T>> {
       return readResult<T>(await callRaw(tool, args, options));
     },
-    async tell(text) {
-      news.set(text);
-    },
+    tell: () => Promise.resolve(),
     say: () => Promise.resolve(false),
     setDisplayMode: () => Promise.resolve(),
     async download(name, mimeType, text) {
@@ -144,6 +139,9 @@ export function saveFile(name: string, content: Blob): void {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof RequestFailed) return sentence(error.message);
+  if (error instanceof RequestFailed) {
+    const missing = error.status === 403 ? explainMissingScope(`403 ${error.message}`) : null;
+    return missing ?? sentence(error.message);
+  }
   return error instanceof Error ? error.message : String(error);
 }

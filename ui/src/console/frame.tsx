@@ -48,7 +48,7 @@ export function ViewFrame({ shown, title }: { shown: Shown; title: string }) {
 }
 
 function createBridge(connection: Connection, shown: Shown): AppBridge {
-  const capabilities = { serverTools: {}, updateModelContext: { text: {} }, downloadFile: {} };
+  const capabilities = { serverTools: {}, downloadFile: {} }; // there is no model to tell anything
   const bridge = new AppBridge(null, { name: "contacts-console", version: "1" }, capabilities, {
     hostContext: hostContext(shown),
   });
@@ -61,11 +61,6 @@ function createBridge(connection: Connection, shown: Shown): AppBridge {
       return { content: [{ type: "text", text: "refused: a view cannot call this tool" }], isError: true };
     }
     return (await connection.callRaw(params.name, (params.arguments ?? {}) as Fields)) as never;
-  };
-  bridge.onupdatemodelcontext = async (params) => {
-    const texts = (params.content ?? []).flatMap((block) => (block.type === "text" ? [block.text] : []));
-    connection.news.set(texts.join(" "));
-    return {};
   };
   bridge.ondownloadfile = async (params) => {
     for (const item of params.contents) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CallFailed, readResult } from "./answer";
+import { CallFailed, explainMissingScope, readResult } from "./answer";
 
 const text = (value: string) => [{ type: "text", text: value }];
 
@@ -30,3 +30,23 @@ function catchFailure(run: () => unknown): CallFailed {
   }
   throw new Error("expected a CallFailed");
 }
+
+describe("a call that the login does not allow", () => {
+  test("is explained to a person, without the names of tools for a model", () => {
+    const line = "unknown_tool: delete_contact does not exist or is switched off here; nothing was changed; available tools: list_contacts";
+    expect(() => readResult({ isError: true, content: [{ type: "text", text: line }] })).toThrow(/^Your login does not allow this/);
+  });
+
+  test("names the scopes that the server wants", () => {
+    const message = "HTTP 403: insufficient_scope: the tool needs contacts:write; sign in again and request contacts:read contacts:write";
+    expect(explainMissingScope(message)).toBe("Your login does not allow this: it needs contacts:write. Nothing was changed. Log in again, and allow it.");
+    expect(explainMissingScope("timed out")).toBeNull();
+  });
+});
+
+test("the call of an answer is read from what the server says beside it", () => {
+  const call = { tool: "import_contacts", arguments: { group: "SMS" } };
+  expect(readResult({ _meta: { "services.wayscloud/call": call } }).call).toEqual(call);
+  expect(readResult({ _meta: { "services.wayscloud/call": 3 } }).call).toBeNull();
+  expect(readResult({}).call).toBeNull();
+});

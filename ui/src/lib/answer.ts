@@ -9,6 +9,21 @@ export interface Answer<T = Fields> {
   data: T;
   text: string;
   question: Question | null;
+  /** The call that was answered, if the server says it; some hosts do not. */
+  call: ToolCall | null;
+}
+
+/** A call of a tool. */
+export interface ToolCall {
+  tool: string;
+  arguments: Fields;
+}
+
+const CALL_META = "services.wayscloud/call";
+
+function readCall(meta: Fields | undefined): ToolCall | null {
+  const call = meta?.[CALL_META] as Partial<ToolCall> | undefined;
+  return typeof call?.tool === "string" ? { tool: call.tool, arguments: call.arguments ?? {} } : null;
 }
 
 /** A tool's result as the host passes it on. */
@@ -40,7 +55,7 @@ export function readResult<T = Fields>(result: ToolResult): Answer<T> {
   const text = textOf(result);
   if (result.isError) throw toFailure(text);
   const data = result.structuredContent ?? parseObject(text) ?? {};
-  return { data: data as T, text, question: readQuestion(result._meta) };
+  return { data: data as T, text, question: readQuestion(result._meta), call: readCall(result._meta) };
 }
 
 /** Return a thrown value as a CallFailed. */
@@ -61,7 +76,18 @@ function textOf(result: ToolResult): string {
 function toFailure(text: string): CallFailed {
   const line = text.trim() || "The server gave no reason.";
   const match = /^([a-z][a-z0-9_]*): +(.+)$/s.exec(line);
+  if (match?.[1] === "unknown_tool") return new CallFailed("refused", NOT_OFFERED, match[1]); // the line is for a model
   return match ? new CallFailed("refused", sentence(match[2] ?? line), match[1]) : new CallFailed("refused", sentence(line));
+}
+
+const NOT_OFFERED = "Your login does not allow this, or the operator of the server has switched it off. Nothing was changed.";
+
+/** Return what to say about a call that the host or the network refused, because the login allows too little; else null. */
+export function explainMissingScope(message: string): string | null {
+  if (!/insufficient[ _]scope|\b403\b|forbidden/i.test(message)) return null;
+  const scopes = /\bneeds (contacts:[a-z]+(?: and contacts:[a-z]+)*)/.exec(message)?.[1];
+  const needed = scopes ? `: it needs ${scopes}` : "";
+  return `Your login does not allow this${needed}. Nothing was changed. Log in again, and allow it.`;
 }
 
 /** Begin with a capital letter and end with a full stop. */

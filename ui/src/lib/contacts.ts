@@ -163,7 +163,7 @@ const MAX_NAME_LENGTH = 40;
  * Names are untrusted text that a model reads: they are quoted, on one line and short, so that they cannot be taken for
  * an instruction of the person.
  */
-export function describeSelection(contacts: readonly Contact[]): string {
+export function describeSelection(contacts: readonly Pick<Contact, "id" | "name">[]): string {
   const named = contacts.slice(0, MAX_NAMED).map((contact) => `${quoteName(contact.name ?? "")} (id ${contact.id})`);
   const rest = contacts.slice(MAX_NAMED).map((contact) => contact.id);
   const more = rest.length ? `; and these ids: ${rest.join(", ")}` : "";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Contact } from "./contacts";
-import { type Choice, type Cluster, fateOf, fieldsOf, keyOf, mergeArguments, nextBatch, readDuplicates, readOutcomes, summarizeMerge, withoutMerged } from "./duplicates";
+import { appendPage, type Choice, type Cluster, fateOf, fieldsOf, keyOf, mergeArguments, nextBatch, readDuplicates, readOutcomes, summarizeMerge, withoutMerged } from "./duplicates";
 
 function clusterOf(contacts: Contact[], confidence: Cluster["confidence"] = "certain"): Cluster {
   return { confidence, evidence: ["same phone"], contacts, more: 0, lessCertain: [] };
@@ -97,6 +97,8 @@ describe("a batch", () => {
 
 describe("after a merge", () => {
   const found = {
+    search: "s",
+    loaded: 2,
     compared: 9,
     total: 3,
     counts: { certain: 2, likely: 1, possible: 0 },
@@ -131,5 +133,24 @@ describe("after a merge", () => {
 
   test("the model learns how many were merged, and no name", () => {
     expect(summarizeMerge(answer)).toBe("1 cluster of duplicates merged, 1 not merged or only in part");
+  });
+});
+
+describe("a further page", () => {
+  const page = (prefixes: readonly string[]) =>
+    readDuplicates({ search: "s", total: 4, certain: 4, clusters: prefixes.map((prefix) => choiceOf(2, "certain", prefix).cluster) });
+
+  test("is added behind the clusters that are shown", () => {
+    const both = appendPage(page(["a", "b"]), page(["c", "d"]));
+    expect(both.clusters.map(keyOf)).toEqual(["a0", "b0", "c0", "d0"]);
+    expect(both.loaded).toBe(4);
+  });
+
+  test("begins after all that were loaded, also after a merge, and leaves the counts without it", () => {
+    const first = page(["a", "b"]);
+    const merged = withoutMerged(first, readOutcomes({ contact: { id: "a0" }, deleted: ["a1"] }));
+    expect(merged.loaded).toBe(2);
+    const both = appendPage(merged, page(["c", "d"]));
+    expect([both.total, both.clusters.map(keyOf)]).toEqual([3, ["b0", "c0", "d0"]]);
   });
 });

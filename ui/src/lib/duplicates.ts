@@ -16,6 +16,10 @@ export interface Cluster {
 
 /** What a search has found. `certain`, `likely` and `possible` count all clusters, also those that are not shown. */
 export interface Duplicates {
+  /** The search that the clusters come from; empty if it has no further pages. */
+  search: string;
+  /** How many of its clusters were loaded, also those that are merged by now: where the next page begins. */
+  loaded: number;
   compared: number;
   total: number;
   counts: Readonly<Record<Confidence, number>>;
@@ -40,11 +44,25 @@ export function readDuplicates(answer: Fields): Duplicates {
   const number = (name: string) => (typeof answer[name] === "number" ? (answer[name] as number) : 0);
   const clusters = list(answer["clusters"]).map(readCluster).filter(({ contacts }) => contacts.length > 1);
   return {
+    search: typeof answer["search"] === "string" ? answer["search"] : "",
+    loaded: list(answer["clusters"]).length,
     compared: number("compared"),
     total: number("total"),
     counts: { certain: number("certain"), likely: number("likely"), possible: number("possible") },
     clusters,
   };
+}
+
+/**
+ * Return the clusters with those of the next page.
+ *
+ * @param found what was shown before; its counts already lack what was merged
+ * @param page the next page of the same search
+ */
+export function appendPage(found: Duplicates, page: Duplicates): Duplicates {
+  const known = new Set(found.clusters.map(keyOf));
+  const added = page.clusters.filter((cluster) => !known.has(keyOf(cluster)));
+  return { ...found, loaded: found.loaded + page.loaded, clusters: [...found.clusters, ...added] };
 }
 
 function readCluster(raw: Fields): Cluster {

@@ -8,8 +8,21 @@ export interface Format {
   list(items: readonly string[]): string;
 }
 
-/** Create the formats of a locale and time zone. An unknown locale or time zone is replaced by the browser's. */
-export function createFormat(locale?: string, timeZone?: string): Format {
+const formats = new Map<string, Format>();
+
+/**
+ * Return the formats of a locale and time zone. An unknown locale or time zone is replaced by the browser's.
+ *
+ * They are created once: what they are made of takes longer to create than a whole row of a table to render.
+ */
+export function formatOf(locale?: string, timeZone?: string): Format {
+  const key = JSON.stringify([locale, timeZone]);
+  const format = formats.get(key) ?? createFormat(locale, timeZone);
+  formats.set(key, format);
+  return format;
+}
+
+function createFormat(locale?: string, timeZone?: string): Format {
   const known = isKnown(locale, undefined) ? locale : undefined;
   const zone = isKnown(undefined, timeZone) ? timeZone : undefined;
   const numbers = new Intl.NumberFormat(known);

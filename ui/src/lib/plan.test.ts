@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { createFormat } from "./format";
+import { formatOf } from "./format";
 import {
   applyArguments,
   countsOf,
   guessPlanTool,
   heightOf,
   linesOf,
+  showRow,
   planArguments,
   readRow,
   type PlanRow,
@@ -14,7 +15,7 @@ import {
 } from "./plan";
 
 const IMPORT = { applied: false, rows: 9, new_contacts: 0, updates: 2, unchanged: 0, invalid: 1, overwrites: 3, plan: "f" };
-const format = createFormat("en-GB");
+const format = formatOf("en-GB");
 
 function rowOf(changes: Partial<PlanRow>): PlanRow {
   return { row: 2, id: null, name: "Kari", action: "update", changes: [], notes: [], ...changes };
@@ -80,8 +81,8 @@ describe("linesOf", () => {
   });
 
   test("a row is as high as its lines, and one line at least", () => {
-    expect(heightOf(rowOf({}))).toBe(34);
-    expect(heightOf(rowOf({ changes: [change("a"), change("b")] }))).toBe(54);
+    expect(heightOf(showRow({}))).toBe(34);
+    expect(heightOf(showRow({ changes: [change("a"), change("b")] }))).toBe(54);
   });
 });
 

@@ -11,6 +11,17 @@ export interface PlanRow {
   notes: readonly string[];
 }
 
+/** A row with the lines that it shows in the table: they are made once, not each time it comes into view. */
+export interface ShownRow extends PlanRow {
+  lines: readonly Line[];
+}
+
+/** Return a row as the table shows it. */
+export function showRow(raw: Partial<PlanRow>): ShownRow {
+  const row = readRow(raw);
+  return { ...row, lines: linesOf(row) };
+}
+
 /** Return a row as the server sends it, with null for what it leaves out. */
 export function readRow(raw: Partial<PlanRow>): PlanRow {
   const changes = (raw.changes ?? []).map((change) => ({
@@ -48,7 +59,7 @@ export const PLAN_TOOLS = ["import_contacts", "update_matching_contacts", "add_m
 /** Return the tool that a plan belongs to, if the host does not say so: each has an argument that no other has. */
 export function guessPlanTool(args: Fields, answer: Fields): string {
   if ("keep_id" in args || "clusters" in args) return "merge_contacts";
-  if ("understood_as" in answer || "rows" in answer || "path" in args || "content" in args) return "import_contacts";
+  if ("understood_as" in answer || "rows" in answer || "upload" in answer || "path" in args || "content" in args) return "import_contacts";
   if ("new_members" in answer || "already_members" in answer) return "add_matching_to_group";
   return "update_matching_contacts";
 }
@@ -140,7 +151,7 @@ export function remarksOf(answer: Fields, format: Format): Remark[] {
   }
   if (texts("unused_columns").length) add("neutral", `${format.count(texts("unused_columns").length, "column")} not used`, texts("unused_columns"));
   if (texts("notices").length) add("neutral", "Notices", texts("notices"));
-  if (texts("mapping").length) add("neutral", "Columns", texts("mapping"));
+  if (texts("mapping").length) add("neutral", "Columns", texts("mapping").map(labelTarget));
   if (isText(answer["undo_note"])) add("neutral", "Cannot be undone later", [answer["undo_note"]]);
   return remarks;
 }
@@ -150,7 +161,7 @@ export function subtitleOf(answer: Fields, args: Fields): string {
   const source = [args["path"], answer["understood_as"]].filter(isText);
   const region = answer["region"];
   if (!isText(region)) return source.join(" · ");
-  const country = region.startsWith("none") ? "no default country for numbers" : `country of numbers: ${region}`;
+  const country = region.startsWith("none") ? "no default country for numbers" : `country of numbers: ${region.replace(/, from default_region$/, "")}`;
   return [...source, country].join(" · ");
 }
 
@@ -162,6 +173,11 @@ export function mergeRemarks(answer: Fields): Remark[] {
   if (list("not_deleted").length) remarks.push({ tone: "warning", text: "Not deleted", details: list("not_deleted") });
   if (list("groups_joined").length) remarks.push({ tone: "neutral", text: "Groups joined", details: list("groups_joined") });
   return remarks;
+}
+
+/** Write a column's field for people: "Organization → company". */
+function labelTarget(line: string): string {
+  return line.replace(/(?<= → )\w+$/, fieldLabel);
 }
 
 function failures(value: unknown): string[] {
@@ -201,8 +217,8 @@ export const LINE_HEIGHT_PX = 20;
 export const ROW_PADDING_PX = 14;
 
 /** Return the height of a row in pixels. */
-export function heightOf(row: PlanRow): number {
-  return Math.max(1, linesOf(row).length) * LINE_HEIGHT_PX + ROW_PADDING_PX;
+export function heightOf(row: ShownRow): number {
+  return Math.max(1, row.lines.length) * LINE_HEIGHT_PX + ROW_PADDING_PX;
 }
 
 const ACTIONS: Readonly<Record<string, { text: string; tone: Tone }>> = {

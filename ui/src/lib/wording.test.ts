@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { headingOf, splitItem, splitLine, splitRecords } from "./wording";
+import { headingOf, localizeTime, splitItem, splitLine, splitRecords } from "./wording";
 
 test("values and changes are set apart from the server's words", () => {
   expect(splitLine('company "A" → "B", tag "x"')).toEqual([
@@ -42,4 +42,11 @@ test("a list line is split into its record and its changes", () => {
 test("a verb of two words is followed by a colon", () => {
   expect(headingOf("Delete", 'person "A"')).toBe('Delete person "A"');
   expect(headingOf("Erase permanently", 'person "A"')).toBe('Erase permanently: person "A"');
+});
+
+test("a time of the server is shown in the viewer's zone and format; a value that looks like one is not touched", () => {
+  const dateTime = (iso: string) => `<${iso}>`;
+  expect(localizeTime("last changed 2026-11-29 07:12 UTC", dateTime)).toBe("last changed <2026-11-29T07:12Z>");
+  expect(localizeTime("last changed 2026-11-29 07:12 CET", dateTime)).toBe("last changed 2026-11-29 07:12 CET");
+  expect(localizeTime('"2026-11-29 07:12 UTC"', dateTime)).toBe('"2026-11-29 07:12 UTC"');
 });

@@ -62,6 +62,11 @@ export function headingOf(verb: string, title: string): string {
   return verb.includes(" ") ? `${verb}: ${title}` : `${verb} ${title}`;
 }
 
+/** Return a fact with its time in the viewer's format, if it ends in one in UTC: `last changed 2026-11-29 07:12 UTC`. */
+export function localizeTime(fact: string, dateTime: (iso: string) => string): string {
+  return fact.replace(/(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}) UTC$/, (_all, day: string, time: string) => dateTime(`${day}T${time}Z`));
+}
+
 function splitOutsideValues(text: string, separator: string): string[] {
   const parts = [""];
   for (const piece of text.split(new RegExp(`(${VALUE})`))) {

@@ -1,5 +1,6 @@
+import { useFormat } from "../../app/format";
 import { groupEffect, type Prompt } from "../../lib/question";
-import { headingOf, splitItem, splitRecords } from "../../lib/wording";
+import { headingOf, localizeTime, type NamedRecord, splitItem, splitRecords } from "../../lib/wording";
 import { RichText } from "../rich-text";
 
 /** What a call would do: the records, what happens to them, and the new values. */
@@ -36,25 +37,32 @@ function Records({ label }: { label: string }) {
               <RichText text={record.name} />
             </h3>
           )}
-          <ul class="facts">
-            {record.facts.map((fact) => (
-              <li key={fact}>
-                <Fact text={fact} />
-              </li>
-            ))}
-          </ul>
+          <Facts facts={record.facts} />
         </div>
       ))}
     </div>
   );
 }
 
+function Facts({ facts }: { facts: readonly string[] }) {
+  return (
+    <ul class="facts">
+      {facts.map((fact) => (
+        <li key={fact}>
+          <Fact text={fact} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 /** A fact that is only a value needs no quotation marks here: it stands alone. */
 function Fact({ text }: { text: string }) {
+  const format = useFormat();
   const id = /^id (\S+)$/.exec(text)?.[1];
   if (id) return <span title={id}>id {id.length > 13 ? `${id.slice(0, 8)}…` : id}</span>;
   const value = /^"([^"]*)"$/.exec(text)?.[1];
-  return value === undefined ? <RichText text={text} /> : <bdi>{value}</bdi>;
+  return value === undefined ? <RichText text={localizeTime(text, format.dateTime)} /> : <bdi>{value}</bdi>;
 }
 
 /** The lines of an effect; consecutive list lines become a list, with a name and its changes set apart. */
@@ -82,6 +90,9 @@ export function Effect({ lines }: { lines: readonly string[] }) {
 
 function EffectItem({ line }: { line: string }) {
   const item = splitItem(line);
+  const { title, records } = splitRecords(line);
+  const [only] = records;
+  if (only && only.name === title) return <RecordItem record={only} />;
   if (!item) return <RichText text={line} />;
   return (
     <>
@@ -94,6 +105,18 @@ function EffectItem({ line }: { line: string }) {
           <RichText text={change} />
         </div>
       ))}
+    </>
+  );
+}
+
+/** A record in a list: its name, and what is known of it. */
+function RecordItem({ record }: { record: NamedRecord }) {
+  return (
+    <>
+      <strong>
+        <RichText text={record.name} />
+      </strong>{" "}
+      <Facts facts={record.facts} />
     </>
   );
 }

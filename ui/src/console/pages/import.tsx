@@ -1,17 +1,14 @@
-import { useId, useRef, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { Button } from "../../components/button";
-import { Icon } from "../../components/icon";
+import { FileChoice } from "../../components/file-choice";
 import { ErrorNote } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
-import { useFormat } from "../../app/format";
 import { asFailure, type Fields, readResult } from "../../lib/answer";
+import { readText } from "../../lib/file-text";
 import type { Connection } from "../connection";
 import { useConnection } from "../context";
 import { useToolView } from "../use-tool-view";
 import { ViewFrame } from "../frame";
-
-const MAX_TEXT_BYTES = 700_000; // a message has room for 1 MiB, and JSON makes a text longer
-const TEXT_NAME = /\.(csv|tsv|txt|vcf|vcard|json|ldif)$/i;
 
 /** Choose a file, say what to do with it, and look at the plan before anything is changed. */
 export function ImportPage() {
@@ -118,48 +115,6 @@ function TextField({ id, label, value, onInput, placeholder = "" }: TextFieldPro
   );
 }
 
-/** A place to drop a file on; its button opens the browser's choice of files. */
-function FileChoice({ file, onFile }: { file: File | null; onFile: (file: File | null) => void }) {
-  const input = useRef<HTMLInputElement>(null);
-  const [isOver, setOver] = useState(false);
-  const format = useFormat();
-  const id = useId();
-  const drop = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(false);
-    onFile(event.dataTransfer?.files[0] ?? null);
-  };
-  const over = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(true);
-  };
-  return (
-    <div class={`drop ${isOver ? "over" : ""}`} onDrop={drop} onDragOver={over} onDragLeave={() => setOver(false)}>
-      <Icon name="save" />
-      {file ? (
-        <p>
-          <strong>{file.name}</strong> <span class="muted">{format.count(Math.ceil(file.size / 1024), "KB", "KB")}</span>
-        </p>
-      ) : (
-        <p>Drop a file of contacts here: CSV, vCard, Excel or JSON, from Google, Outlook, Apple or anywhere else.</p>
-      )}
-      <label class="visually-hidden" for={id}>
-        File of contacts
-      </label>
-      <input
-        ref={input}
-        id={id}
-        type="file"
-        class="visually-hidden"
-        tabIndex={-1}
-        accept=".csv,.tsv,.txt,.vcf,.vcard,.json,.xlsx,.xls"
-        onChange={(event) => onFile(event.currentTarget.files?.[0] ?? null)}
-      />
-      <Button onClick={() => input.current?.click()}>{file ? "Choose another file" : "Choose a file"}</Button>
-    </div>
-  );
-}
-
 function toOptions(group: string, tags: string, region: string, onMatch: string): Fields {
   const list = tags.split(",").flatMap((tag) => (tag.trim() ? [tag.trim()] : []));
   return {
@@ -181,10 +136,7 @@ async function sendFile(connection: Connection, file: File): Promise<Fields> {
       return { upload };
     }
   }
-  if (!TEXT_NAME.test(file.name) || file.size > MAX_TEXT_BYTES) {
-    throw new Error("This server takes only text files of up to 700 KB here. Save the file as CSV, or ask its operator for links.");
-  }
-  return { content: await file.text() };
+  return { content: await readText(file) };
 }
 
 async function refusalOf(response: Response): Promise<string> {

@@ -1,12 +1,12 @@
 import { useMemo, useState } from "preact/hooks";
 import { useFormat } from "../../app/format";
-import { useHost, useHostState, useLaunch } from "../../app/host";
+import { useLaunch } from "../../app/host";
+import { type HandOver, useHandOver } from "../../app/use-hand-over";
 import { Button } from "../../components/button";
 import { Empty, ErrorNote, Note, Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
 import type { Fields } from "../../lib/answer";
 import { type Audience, groupArguments, type PartName, readAudience } from "../../lib/audience";
-import { describeSelection } from "../../lib/contacts";
 import { useSelection } from "../contacts/use-selection";
 import { AudienceBar, type Shown } from "./bar";
 import { Countries } from "./countries";
@@ -81,6 +81,7 @@ function Panel({ audience, group }: { audience: Audience; group: Fields }) {
   const [part, setPart] = useState<PartName>(shown === "countries" ? "reachable" : shown);
   const { rows, state, heights, countries } = useMembers(group, part);
   const { selected, toggle, clear } = useSelection();
+  const handOver = useHandOver();
   const all = countries.length ? countries : audience.countries;
   const show = (next: Shown) => {
     setShown(next);
@@ -93,9 +94,9 @@ function Panel({ audience, group }: { audience: Audience; group: Fields }) {
       {shown === "countries" ? (
         <Countries countries={all} total={all.reduce((sum, country) => sum + country.count, 0)} />
       ) : (
-        <Members part={part} rows={rows} state={state} heights={heights} selected={selected} onSelect={toggle} />
+        <Members part={part} rows={rows} state={state} heights={heights} selected={selected} {...(handOver.isOffered && { onSelect: toggle })} />
       )}
-      {(shown !== "countries" || selected.size > 0) && <Footer selected={selected} onClear={clear} />}
+      {handOver.isOffered && (shown !== "countries" || selected.size > 0) && <Footer handOver={handOver} selected={selected} onClear={clear} />}
     </>
   );
 }
@@ -106,24 +107,17 @@ function firstShown(audience: Audience): Shown {
 }
 
 interface FooterProps {
+  handOver: HandOver;
   selected: ReadonlyMap<string, { id: string; name?: string }>;
   onClear: () => void;
 }
 
 /** Hands the selected members to the assistant. */
-function Footer({ selected, onClear }: FooterProps) {
-  const host = useHost();
+function Footer({ handOver, selected, onClear }: FooterProps) {
   const format = useFormat();
-  const { canMessage } = useHostState();
-  const [isSending, setIsSending] = useState(false);
   const [message, setMessage] = useState("");
   const send = async () => {
-    setIsSending(true);
-    const text = describeSelection([...selected.values()]);
-    const isSent = canMessage && (await host.say(text));
-    if (!isSent) await host.tell(text);
-    setIsSending(false);
-    setMessage(isSent ? "Sent to the chat." : "The assistant knows your selection when you write your next message.");
+    setMessage(await handOver.send([...selected.values()]));
     onClear();
   };
   if (!selected.size) {
@@ -140,8 +134,8 @@ function Footer({ selected, onClear }: FooterProps) {
         Clear
       </Button>
       <span class="spacer" />
-      <Button small tone="primary" icon="send" busy={isSending} onClick={() => void send()}>
-        {canMessage ? "Send to the chat" : "Tell the assistant"}
+      <Button small tone="primary" icon="send" busy={handOver.isSending} onClick={() => void send()}>
+        {handOver.label}
       </Button>
     </div>
   );

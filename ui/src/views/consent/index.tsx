@@ -1,7 +1,8 @@
 import { useMemo } from "preact/hooks";
 import { type Launch, useHostState, useLaunch } from "../../app/host";
 import { type DecisionCall } from "../../components/consent";
-import { ErrorNote, Note, Skeleton } from "../../components/states";
+import { Message } from "../../components/message";
+import { ErrorNote, Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
 import { ConsentPanel } from "./panel";
 import { Done, summarizeForModel, titleOf } from "./done";
@@ -57,19 +58,6 @@ function Result({ launch, tool }: { launch: Launch & { status: "done" }; tool: s
       <div class="pad scroll">
         <Done tool={name} answer={answer.data} />
       </div>
-    </>
-  );
-}
-
-function Message({ title, text }: { title: string; text: string }) {
-  return (
-    <>
-      <ViewHeader title={title} />
-      {text && (
-        <div class="pad">
-          <Note>{text}</Note>
-        </div>
-      )}
     </>
   );
 }

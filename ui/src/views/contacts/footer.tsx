@@ -1,4 +1,5 @@
 import { useFormat } from "../../app/format";
+import type { HandOver } from "../../app/use-hand-over";
 import { Button } from "../../components/button";
 import type { ContactPage } from "./use-contacts";
 
@@ -32,15 +33,14 @@ export function Pager({ page, onPage }: { page: ContactPage; onPage: (page: numb
 
 interface SelectionProps {
   count: number;
-  canMessage: boolean;
-  isSending: boolean;
+  handOver: HandOver;
   onSend: () => void;
   onAddToGroup: () => void;
   onClear: () => void;
 }
 
 /** What can be done with the selected contacts. */
-export function Selection({ count, canMessage, isSending, onSend, onAddToGroup, onClear }: SelectionProps) {
+export function Selection({ count, handOver, onSend, onAddToGroup, onClear }: SelectionProps) {
   const format = useFormat();
   return (
     <>
@@ -52,9 +52,11 @@ export function Selection({ count, canMessage, isSending, onSend, onAddToGroup, 
       <Button small icon="group" onClick={onAddToGroup}>
         Add to group
       </Button>
-      <Button small tone="primary" icon="send" busy={isSending} onClick={onSend}>
-        {canMessage ? "Send to the chat" : "Tell the assistant"}
-      </Button>
+      {handOver.isOffered && (
+        <Button small tone="primary" icon="send" busy={handOver.isSending} onClick={onSend}>
+          {handOver.label}
+        </Button>
+      )}
     </>
   );
 }

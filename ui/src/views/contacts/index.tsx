@@ -1,11 +1,12 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useFormat } from "../../app/format";
-import { useHost, useHostState, useLaunch } from "../../app/host";
+import { useLaunch } from "../../app/host";
+import { useHandOver } from "../../app/use-hand-over";
 import { Button } from "../../components/button";
 import { ConsentDialog, type DecisionCall } from "../../components/consent";
 import { Empty, ErrorNote, Note, Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
-import { type Contact, describeSelection, type Filters, filtersOf, NO_FILTERS } from "../../lib/contacts";
+import { type Contact, type Filters, filtersOf, NO_FILTERS } from "../../lib/contacts";
 import { ContactCard } from "./card";
 import { Pager, Selection } from "./footer";
 import { ContactForm } from "./form";
@@ -33,9 +34,8 @@ export function ContactsView() {
 type Pane = { kind: "none" } | { kind: "card"; row: Contact } | { kind: "new" };
 
 function Contacts({ launchArguments }: { launchArguments: Record<string, unknown> }) {
-  const host = useHost();
   const format = useFormat();
-  const { canMessage } = useHostState();
+  const handOver = useHandOver();
   const start = useMemo(() => filtersOf(launchArguments), [launchArguments]);
   const [filters, setFilters] = useState<Filters>(start.filters);
   const [page, setPage] = useState(1);
@@ -45,7 +45,6 @@ function Contacts({ launchArguments }: { launchArguments: Record<string, unknown
   const [message, setMessage] = useState("");
   const [toGroup, setToGroup] = useState<readonly Contact[] | null>(null);
   const [deletion, setDeletion] = useState<DecisionCall | null>(null);
-  const [isSending, setIsSending] = useState(false);
   const { selected, toggle, clear } = useSelection();
   const tags = useTags(state.value?.contacts);
   const root = useRef<HTMLDivElement>(null);
@@ -67,12 +66,7 @@ function Contacts({ launchArguments }: { launchArguments: Record<string, unknown
   };
   const say = (text: string) => setMessage(text);
   const send = async () => {
-    setIsSending(true);
-    const text = describeSelection([...selected.values()]);
-    const isSent = canMessage && (await host.say(text));
-    if (!isSent) await host.tell(text);
-    setIsSending(false);
-    say(isSent ? "Sent to the chat." : "The assistant knows your selection when you write your next message.");
+    say(await handOver.send([...selected.values()]));
     clear();
   };
   const remove = (contact: Contact) => setDeletion({ tool: "delete_contact", arguments: { contact_id: contact.id } });
@@ -118,8 +112,7 @@ function Contacts({ launchArguments }: { launchArguments: Record<string, unknown
           <div class="footer">
             <Selection
               count={selected.size}
-              canMessage={canMessage}
-              isSending={isSending}
+              handOver={handOver}
               onSend={() => void send()}
               onAddToGroup={() => setToGroup([...selected.values()])}
               onClear={clear}

@@ -44,7 +44,7 @@ export function DuplicatesView() {
 
 function Found({ args, answer }: { args: Fields; answer: Fields }) {
   const format = useFormat();
-  const { found, outcomes, isLoading, error, reload, takeMerge } = useDuplicates(args, answer);
+  const { found, outcomes, isLoading, error, reload, loadMore, takeMerge } = useDuplicates(args, answer);
   const [kept, setKept] = useState<ReadonlyMap<string, string>>(new Map());
   const [call, setCall] = useState<DecisionCall | null>(null);
   const [isBatch, setIsBatch] = useState(false);
@@ -89,7 +89,7 @@ function Found({ args, answer }: { args: Fields; answer: Fields }) {
         )}
         {hidden > 0 && choices.length > 0 && (
           <div class="buttons">
-            <Button small busy={isLoading} onClick={reload}>
+            <Button small busy={isLoading} onClick={loadMore}>
               Show more
             </Button>
             <span class="muted">{format.count(hidden, "further cluster")}; the most certain are shown first</span>

@@ -2,7 +2,8 @@ import { useMemo, useState } from "preact/hooks";
 import { useFormat } from "../../app/format";
 import { type Launch, useHostState, useLaunch } from "../../app/host";
 import { type DecisionCall, useDecision } from "../../components/consent";
-import { Note, Skeleton } from "../../components/states";
+import { Message } from "../../components/message";
+import { Skeleton } from "../../components/states";
 import { ViewHeader } from "../../components/view-header";
 import { applyArguments, countsOf, remarksOf, sizeOf, subtitleOf, summarizeCounts } from "../../lib/plan";
 import { Decide, PlanError } from "./decide";
@@ -10,6 +11,7 @@ import { Result } from "./result";
 import { Counts, Remarks } from "./summary";
 import { PlanTable } from "./table";
 import { type Plan, type PlanState, usePlan } from "./use-plan";
+import { WaitingForFile } from "./waiting";
 
 const TITLES: Readonly<Record<string, string>> = {
   add_matching_to_group: "Add to a group",
@@ -53,12 +55,13 @@ function Launched({ launch, tool }: { launch: Launch & { status: "done" }; tool:
   if (isPlan && !isMerged(plan)) return <PlanPanel key={keyOf(plan)} plan={plan} state={state} />;
   if (plan.answer["done"] === false) return <Message title="Nothing was changed" text={String(plan.answer["reason"] ?? "")} />;
   if (typeof plan.answer["upload"] === "string" && sizeOf(plan.answer) === null) {
-    return <Message title="Waiting for the file" text="The assistant has a link to send the file to. The plan is shown when the file has arrived." />;
+    const planText = (content: string) => state.replan({ ...plan.arguments, content });
+    return <WaitingForFile problem={state.error?.message ?? ""} isPlanning={state.isLoading} onText={planText} />;
   }
   return (
     <>
       <ViewHeader title={TITLES[plan.tool] ?? "Plan"} subtitle={subtitleOf(plan.answer, plan.arguments)} />
-      <Result tool={plan.tool} answer={plan.answer} onUndo={(receipt) => state.replan({ undo: receipt })} />
+      <Result plan={plan} answer={plan.answer} onUndo={(receipt) => state.replan({ undo: receipt })} />
     </>
   );
 }
@@ -119,7 +122,7 @@ function Open({ plan, state, call, title, isStale, onStale }: OpenProps) {
     return (
       <>
         <ViewHeader title={title} subtitle={subtitle} />
-        <Result tool={plan.tool} answer={decided.answer.data} onUndo={(receipt) => state.replan({ undo: receipt })} />
+        <Result plan={plan} answer={decided.answer.data} onUndo={(receipt) => state.replan({ undo: receipt })} />
       </>
     );
   }
@@ -144,17 +147,4 @@ function titleOf(plan: Plan, count: (value: number, noun: string) => string): st
   if (plan.tool === "import_contacts") return `Import ${count(size, "row")}`;
   if (plan.tool === "update_matching_contacts") return `Change ${count(size, "contact")}`;
   return title;
-}
-
-function Message({ title, text }: { title: string; text: string }) {
-  return (
-    <>
-      <ViewHeader title={title} />
-      {text && (
-        <div class="pad">
-          <Note>{text}</Note>
-        </div>
-      )}
-    </>
-  );
 }

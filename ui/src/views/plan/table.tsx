@@ -6,7 +6,7 @@ import { Icon } from "../../components/icon";
 import { Segments } from "../../components/segments";
 import { Empty, ErrorNote, Skeleton } from "../../components/states";
 import { VirtualGrid } from "../../components/virtual-grid";
-import { actionOf, fieldLabel, type Line, linesOf, type PlanRow, type Show } from "../../lib/plan";
+import { actionOf, fieldLabel, type Line, type PlanRow, type Show, type ShownRow } from "../../lib/plan";
 import type { Range } from "../../lib/row-heights";
 import { RowDialog } from "./row-dialog";
 import type { Plan } from "./use-plan";
@@ -56,7 +56,7 @@ export function PlanTable({ plan, onOther }: { plan: Plan; onOther: () => void }
             heights={heights}
             version={state.version}
             itemAt={(index) => rows.get(index)}
-            renderRow={(index) => <Cells row={rows.get(index)} hasNumber={hasNumbers} />}
+            renderRow={(index) => <Cells row={rows.get(index)} number={hasNumbers ? format.number : null} />}
             onRange={load}
             onOpen={(index) => setOpen(rows.get(index) ?? null)}
           />
@@ -73,8 +73,13 @@ const EMPTY: Readonly<Record<Show, string>> = {
   attention: "No row needs attention",
 };
 
-function Cells({ row, hasNumber }: { row: PlanRow | undefined; hasNumber: boolean }) {
-  const format = useFormat();
+interface CellsProps {
+  row: ShownRow | undefined;
+  /** Writes the number of a row; null if the rows have none. */
+  number: ((value: number) => string) | null;
+}
+
+function Cells({ row, number }: CellsProps) {
   if (!row) {
     return (
       <div role="gridcell" class="grid-cell loading" aria-busy="true">
@@ -86,9 +91,9 @@ function Cells({ row, hasNumber }: { row: PlanRow | undefined; hasNumber: boolea
   const isQuiet = action.tone === "neutral";
   return (
     <>
-      {hasNumber && (
+      {number && (
         <div role="gridcell" class="grid-cell muted number">
-          {row.row === null ? "" : format.number(row.row)}
+          {row.row === null ? "" : number(row.row)}
         </div>
       )}
       <div role="gridcell" class={`grid-cell truncate${isQuiet ? " quiet" : " strong"}`}>
@@ -98,7 +103,7 @@ function Cells({ row, hasNumber }: { row: PlanRow | undefined; hasNumber: boolea
         <Badge tone={action.tone}>{action.text}</Badge>
       </div>
       <div role="gridcell" class="grid-cell">
-        {linesOf(row).map((line, index) => (
+        {row.lines.map((line, index) => (
           <div key={index} class="line truncate">
             <LineContent line={line} />
           </div>

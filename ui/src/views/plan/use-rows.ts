@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { useHost, useStore } from "../../app/host";
 import { PagedRows, type PagedState } from "../../lib/paged-rows";
-import { heightOf, LINE_HEIGHT_PX, type PlanRow, readRow, ROW_PADDING_PX, type Show } from "../../lib/plan";
+import { heightOf, LINE_HEIGHT_PX, type PlanRow, ROW_PADDING_PX, type Show, type ShownRow, showRow } from "../../lib/plan";
 import { RowHeights } from "../../lib/row-heights";
 import type { Plan } from "./use-plan";
 
@@ -26,7 +26,7 @@ export interface RowCounts {
 }
 
 interface PlanRows {
-  rows: PagedRows<PlanRow>;
+  rows: PagedRows<ShownRow>;
   state: PagedState;
   heights: RowHeights;
   counts: RowCounts;
@@ -42,7 +42,7 @@ export function usePlanRows(plan: Plan, show: Show, onOther: () => void): PlanRo
   const [counts, setCounts] = useState<RowCounts>({ notListed: 0 });
   const rows = useMemo(
     () =>
-      new PagedRows<PlanRow>(async (offset, limit, signal) => {
+      new PagedRows<ShownRow>(async (offset, limit, signal) => {
         const args = { tool: plan.tool, arguments: plan.arguments, offset, limit, show };
         const { data } = await host.call<PlanPage>("list_plan_rows", args, { signal });
         if (plan.fingerprint && data.plan && data.plan !== plan.fingerprint) onOther();
@@ -51,7 +51,7 @@ export function usePlanRows(plan: Plan, show: Show, onOther: () => void): PlanRo
           ...(data.changes !== undefined && { changes: data.changes }),
           ...(data.attention !== undefined && { attention: data.attention }),
         });
-        return { total: data.total, rows: data.rows.map(readRow) };
+        return { total: data.total, rows: data.rows.map(showRow) };
       }, PAGE_SIZE),
     [host, plan.tool, plan.arguments, plan.fingerprint, show],
   );
