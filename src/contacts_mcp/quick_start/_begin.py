@@ -18,20 +18,17 @@ class Begun:
     """A start that may be quick.
 
     Attributes:
-        key: what its answers depend on.
         began_at: the time in seconds since 1970.
         snapshot: the results of earlier starts; empty if there are none.
         front: the thread that answers from them; None if there are none.
     """
 
-    __slots__ = ("began_at", "front", "key", "snapshot")
+    __slots__ = ("began_at", "front", "snapshot")
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, snapshot: Snapshot, front: Front | None = None) -> None:
         self.began_at = time.time()
-        found = read_snapshot(key)
-        self.snapshot = found or Snapshot(key)
-        self.front = Front(found.results) if found else None
+        self.snapshot = snapshot
+        self.front = front
 
 
 def begin() -> None:
@@ -44,12 +41,14 @@ def begin() -> None:
     try:
         if os.isatty(0):
             return
-        start = Begun(start_key(sys.argv[1:], os.environ))
+        key = start_key(sys.argv[1:], os.environ)
     except OSError:
         return
-    if start.front:
+    if snapshot := read_snapshot(key):
         sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
-    _begun.append(start)
+        _begun.append(Begun(snapshot, Front(snapshot.results)))
+    else:
+        _begun.append(Begun(Snapshot(key)))
 
 
 def begun() -> Begun | None:

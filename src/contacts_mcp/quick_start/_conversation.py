@@ -68,20 +68,20 @@ class Conversation:
     def _read(self, line: bytes) -> Question | None:
         """Raises ValueError if the line is not understood."""
         message = _parse(line)
-        method, params = message["method"], message.get("params", {})
+        method = str(message["method"])
         if "id" not in message:
             if method not in _NOTIFICATIONS:
                 raise ValueError("an unknown notification")
             return None
-        _require_plain_id(message["id"])
-        is_modern = _names_version(params)
+        id_ = _plain_id(message["id"])
+        is_modern = _names_version(message.get("params"))
         digest = sha256(json.dumps([method, message.get("params")]).encode()).hexdigest()
         self._follow(method, digest, is_modern=is_modern)
         if method not in CONSTANT_METHODS:
-            return Question(message["id"], method, None)
+            return Question(id_, method, None)
         if not is_modern and method != _INITIALIZE:
             digest = sha256(f"{self._era} {digest}".encode()).hexdigest()
-        return Question(message["id"], method, digest)
+        return Question(id_, method, digest)
 
     def _follow(self, method: str, digest: str, *, is_modern: bool) -> None:
         """Note the era that a request decides. Raises ValueError if the request does not fit those before it."""
@@ -119,13 +119,15 @@ def _refuse_constant(_name: str) -> object:
     raise ValueError("not strict JSON")
 
 
-def _require_plain_id(id_: object) -> None:
-    """Raise ValueError for an id that another writer of JSON might write in another way."""
+def _plain_id(id_: object) -> MessageId:
+    """Return an id that every writer of JSON writes in the same way. Raises ValueError for others."""
     if isinstance(id_, int) and not isinstance(id_, bool) and 0 <= id_ < _MAX_ID:
-        return
-    is_plain = isinstance(id_, str) and id_.isascii() and id_.isprintable() and len(id_) <= _MAX_ID_LENGTH
-    if not is_plain or "\\" in str(id_) or '"' in str(id_):
+        return id_
+    if not isinstance(id_, str) or not id_.isascii() or not id_.isprintable() or len(id_) > _MAX_ID_LENGTH:
         raise ValueError("an unusual id")
+    if "\\" in id_ or '"' in id_:
+        raise ValueError("an unusual id")
+    return id_
 
 
 def _names_version(params: object) -> bool:

@@ -53,9 +53,7 @@ async def serve_stdio(
         with _stop_on_signal(tasks.cancel_scope):
             before = recorder.take_over() if recorder else Handover()  # it writes to standard output until then
             with _claim_stdout() as wire:
-                pipes = _Pipes(0, wire, before, recorder)
-                async with server.lifespan(server) as state, _open_streams(pipes, tasks.cancel_scope) as (read, write):
-                    await serve_connection(server, *answer_unserved(read, write), lifespan_state=state)
+                await _serve_pipes(server, _Pipes(0, wire, before, recorder), tasks.cancel_scope)
         tasks.cancel_scope.cancel()
 
 
@@ -106,6 +104,11 @@ class _Pipes:
     recorder: AnswerRecorder | None = None
 
 
+async def _serve_pipes(server: Server[Any], pipes: _Pipes, scope: CancelScope) -> None:
+    async with server.lifespan(server) as state, _open_streams(pipes, scope) as (read, write):
+        await serve_connection(server, *answer_unserved(read, write), lifespan_state=state)
+
+
 @asynccontextmanager
 async def _open_streams(pipes: _Pipes, scope: CancelScope) -> AsyncIterator[tuple[Read, Write]]:
     """Yield the host's messages, and a stream for ours; `scope` is cancelled when the host no longer accepts output."""
@@ -113,24 +116,32 @@ async def _open_streams(pipes: _Pipes, scope: CancelScope) -> AsyncIterator[tupl
     sent, outgoing = anyio.create_memory_object_stream[SessionMessage]()
     reader = PipeReader(pipes.source)
     writer = PipeWriter(pipes.sink, reader.has_hung_up)
-    async with anyio.create_task_group() as tasks:
+    async with _save_answers(pipes.recorder), anyio.create_task_group() as tasks:
         tasks.start_soon(_read_messages, received, reader, pipes)
         tasks.start_soon(_write_messages, outgoing, writer, pipes, scope)
-        if pipes.recorder:
-            tasks.start_soon(_save_answers, pipes.recorder)
-        try:
-            yield incoming, sent
-        finally:
-            if pipes.recorder:
-                pipes.recorder.save()
+        yield incoming, sent
 
 
-async def _save_answers(recorder: AnswerRecorder) -> None:
-    """Keep recorded answers for the next start, also if this process is killed at its end."""
-    while recorder.is_recording:
-        await anyio.sleep(_SAVE_INTERVAL_SECONDS)
-        if recorder.is_changed:
-            await anyio.to_thread.run_sync(recorder.save, abandon_on_cancel=True)
+@asynccontextmanager
+async def _save_answers(recorder: AnswerRecorder | None) -> AsyncIterator[None]:
+    """Keep recorded answers for the next start at the end of the block, and before, as a host may kill the process."""
+    if recorder is None:
+        yield
+        return
+
+    async def save() -> None:
+        while recorder.is_recording:
+            await anyio.sleep(_SAVE_INTERVAL_SECONDS)
+            if recorder.is_changed:
+                await anyio.to_thread.run_sync(recorder.save, abandon_on_cancel=True)
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(save)
+            yield
+            tasks.cancel_scope.cancel()
+    finally:
+        recorder.save()
 
 
 async def _read_messages(
