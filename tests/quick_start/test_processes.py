@@ -16,11 +16,11 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there are no quick starts on Windows"),
 ]
 FIRST = [json.dumps(modern(number, method)).encode() for number, method in enumerate(("server/discover", "tools/list"))]
-UNAVAILABLE = {"CONTACTS_MCP_FILES": "/nowhere"}
+LOGGED = {"CONTACTS_MCP_LOG_LEVEL": "INFO"}
 
 
 def start(home: Path, *lines: bytes, end: bool = True, **variables: str) -> tuple[list[bytes], StdioServer]:
-    with StdioServer(home, CONTACTS_MCP_LOG_LEVEL="INFO", **variables) as server:
+    with StdioServer(home, **LOGGED, **variables) as server:
         answers = []
         for line in lines:
             server.write_line(line)
@@ -94,7 +94,7 @@ def test_end_of_input_between_the_answers_and_the_server_ends_the_process(tmp_pa
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
 def test_signal_before_the_server_is_ready_ends_the_process(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     start(tmp_path, *FIRST)
-    with StdioServer(tmp_path) as server:
+    with StdioServer(tmp_path, **LOGGED) as server:
         server.write_line(FIRST[0])
         assert json.loads(server.read_line())["id"] == 0
         server.process.send_signal(sent)
@@ -106,7 +106,7 @@ def test_signal_before_the_server_is_ready_ends_the_process(tmp_path: Path, sent
 
 def test_closed_output_before_the_server_is_ready_ends_the_process(tmp_path: Path) -> None:
     start(tmp_path, *FIRST)
-    with StdioServer(tmp_path) as server:
+    with StdioServer(tmp_path, **LOGGED) as server:
         server.write_line(FIRST[0])
         server.read_line()
         assert server.process.stdout
