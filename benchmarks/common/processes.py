@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -145,10 +145,10 @@ def platform_server(api_url: str) -> Program:
 
 
 @contextmanager
-def start(program: Program) -> Iterator[Child]:
-    """Run the program in a new home."""
-    with tempfile.TemporaryDirectory() as home:
-        environment = {"PATH": os.defpath, "HOME": home, "LANG": "C.UTF-8", **program.environment}
+def start(program: Program, home: Path | None = None) -> Iterator[Child]:
+    """Run the program in a new home, or in one where it has run before."""
+    with nullcontext(str(home)) if home else tempfile.TemporaryDirectory() as home_path:
+        environment = {"PATH": os.defpath, "HOME": home_path, "LANG": "C.UTF-8", **program.environment}
         with Child([sys.executable, "-m", program.module, *program.arguments], environment, BENCHMARKS) as child:
             yield child
 

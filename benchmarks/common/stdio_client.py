@@ -61,6 +61,10 @@ class StdioClient:
         if result.get("isError"):
             raise CallFailed(str(result["content"]))
 
+    def receive_any(self) -> None:
+        """Wait for the answer to any of the calls in flight, also if it is an error."""
+        self._receive()
+
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return its result."""
         self._send(method, params)

@@ -14,6 +14,9 @@ def main() -> None:
     try:
         _exit_on_interrupt()
         _open_standard_descriptors()
+        from contacts_mcp.quick_start import begin
+
+        begin()
         from contacts_mcp.operating_system import use_utf_8
 
         use_utf_8()

@@ -213,6 +213,10 @@ class Settings(BaseSettings):
     encrypts; all of them decrypt. A directory in PostgreSQL needs them to undo bulk updates."""
     redis_url: SecretStr | None = None
     """Redis in which replicas store used confirmations if they share no directory."""
+    quick_start: bool = True
+    """Over stdio, answer what hosts ask first (the protocol version, the tools, the prompts) from a snapshot that an
+    earlier start with the same settings has left in the user's cache folder, while the server is loaded. Not on
+    Windows."""
     metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     """Port that serves metrics to Prometheus at `/metrics`; further workers use the next free ports."""
     metrics_host: str = "127.0.0.1"
@@ -247,6 +251,10 @@ class Settings(BaseSettings):
     def locate_directory(self) -> Location | None:
         """Return the directory that was chosen, with its replica; None if none was chosen."""
         return with_replica(self.directory, self.directory_replica) if self.directory_replica else self.directory
+
+    def locate_config(self) -> Path:
+        """Return the configuration file, which may not exist."""
+        return self.config.expanduser() if self.config else default_config_path()
 
     def locate_trail(self) -> Path:
         """Return the audit trail's file, or this user's default file. Nothing is created."""

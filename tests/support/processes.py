@@ -79,7 +79,7 @@ def free_port() -> Iterator[int]:
 
 
 API_KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
-_OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
+_OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
 _NO_KEYCHAIN = "keyring.backends.fail.Keyring"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
     from contacts_mcp.app._open import ConsoleApp, build_console
     from contacts_mcp.app._pages import has_network_pages
+    from contacts_mcp.app._quick_start import record_answers
     from contacts_mcp.app._server import App, build_app
     from contacts_mcp.app._shared_state import open_shared_state
 
@@ -41,6 +42,7 @@ __all__ = [
     "has_network_pages",
     "open_reviewer",
     "open_shared_state",
+    "record_answers",
     "require_reachable",
     "require_shared_approvals",
     "require_shared_keys",
@@ -53,6 +55,7 @@ _LAZY = {
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
     "_open": ("ConsoleApp", "build_console"),
     "_pages": ("has_network_pages",),
+    "_quick_start": ("record_answers",),
     "_server": ("App", "build_app"),
     "_shared_state": ("open_shared_state",),
 }

@@ -216,6 +216,7 @@ def _serve_stdio(settings: Settings) -> None:
         forbid_core_dumps,
         hangup_handler,
         open_shared_state,
+        record_answers,
         require_shared_approvals,
     )
     from contacts_mcp.transports import serve_stdio
@@ -231,7 +232,9 @@ def _serve_stdio(settings: Settings) -> None:
         for line in _AT_A_TERMINAL.splitlines():
             print_line(line, err=True)
     enable_gc()
-    anyio.run(serve_stdio, app.server, hangup_handler(credential_reload(app.connection, settings, Path.home())))
+    recorder = record_answers(settings, app, Path.home())
+    reloads = [credential_reload(app.connection, settings, Path.home()), *([recorder.stop] if recorder else [])]
+    anyio.run(serve_stdio, app.server, hangup_handler(*reloads), recorder)
 
 
 def _serve_network(settings: Settings, host: str, port: int) -> None:

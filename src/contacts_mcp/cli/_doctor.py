@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -29,6 +30,7 @@ from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import NO_DIRECTORY, UNDO, PostgresServer, list_extensions
 from contacts_mcp.guard import Rung
 from contacts_mcp.install import Places, find_host_files
+from contacts_mcp.quick_start import count_snapshots, snapshot_folder
 from contacts_mcp.settings import Auth, Settings, env_name
 from contacts_mcp.tools import choose_tools
 from contacts_mcp.wording import count
@@ -72,11 +74,22 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
     report.passed("guard", settings.guard + (f", also for {', '.join(settings.confirm)}" if settings.confirm else ""))
     _examine_undo(report, backend, settings)
     _examine_files(report, settings)
+    report.passed("quick start", _describe_quick_start(settings))
     _examine_trail(report, app.trail)
     if app.redis is not None:
         _examine_part(report, "shared state", app.connection.lifespan(), app.redis.check_ready)
     _examine_backend(report, backend)
     return report.end()
+
+
+def _describe_quick_start(settings: Settings) -> str:
+    """Say whether hosts get their first answers before the server is loaded, and where these are stored."""
+    if sys.platform == "win32":
+        return "not on Windows"
+    folder = snapshot_folder()
+    if not settings.quick_start or folder is None:
+        return "off" if folder else "off: this user has no home folder"
+    return f"{count(count_snapshots(), 'snapshot')} in {folder}"
 
 
 def _report_sources(report: Report, settings: Settings) -> None:

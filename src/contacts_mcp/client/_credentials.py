@@ -114,8 +114,13 @@ def find_credential(
     for make, secret, source in candidates:
         if secret and not is_not_set(secret):
             return make(strip_key_noise(secret), source)
-    secret = strip_key_noise(_read_token_file(home / _FILE))
+    secret = strip_key_noise(_read_token_file(credential_file(home)))
     return Credential.token(secret, f"~/{_FILE.as_posix()}") if secret else None
+
+
+def credential_file(home: Path) -> Path:
+    """Return the file of the WAYSCloud CLI with its token, which may not exist."""
+    return home / _FILE
 
 
 def _read_token_file(path: Path) -> str:
