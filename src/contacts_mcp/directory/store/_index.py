@@ -59,7 +59,7 @@ def index_postings(row: Row | None) -> set[Posting]:
 
 def _indexed_words(row: Row | None) -> set[str]:
     """Return the words by which a live contact is found; none for None."""
-    return set(row["words"].split()) if row else set()
+    return set((row["words"] or words_column(row)).split()) if row else set()
 
 
 def add_to_index(connection: Connection, tenant: int, rows: Sequence[Row]) -> None:
