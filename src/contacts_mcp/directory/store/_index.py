@@ -125,7 +125,7 @@ def _update_terms(connection: Connection, tenant: int, pairs: Sequence[tuple[Row
             values = {"of_tenant": tenant, "of_kind": kind, "of_contact": seq, "some_terms": some}
             connection.execute(_DELETE_TERMS, values)
     # In the order of the primary key, which is written fastest.
-    insert_tuples(connection, terms, sorted(chain.from_iterable(new - old for old, new in changes)))
+    insert_tuples(connection, terms, sorted(chain.from_iterable(new - old if old else new for old, new in changes)))
 
 
 def _write_phones(connection: Connection, statement: str, rows: Iterable[Row | None]) -> None:
