@@ -1,17 +1,19 @@
-"""The baseline of an import: `python -m common.bare_import ROWS [POSTGRES_URL]` reads, checks and writes each row once.
+"""The baseline of an import: each row is read, checked and written once.
 
-It reads CSV with `csv`, checks numbers with `phonenumbers` and addresses with `email-validator`, and writes each value as
-text in transactions of 500 rows: with `executemany` into SQLite, or with COPY into PostgreSQL. It keeps no index, trail or
-result of a row, and answers nobody meanwhile. It prints the seconds as a line of JSON.
+`python -m common.bare_import ROWS [POSTGRES_URL]` reads with `csv`, checks numbers with `phonenumbers` and addresses
+with `email-validator`, and writes each value as text in transactions of 500 rows: with `executemany` into SQLite, or
+with COPY into PostgreSQL. It keeps no index, trail or result of a row, and answers nobody meanwhile. It prints the
+seconds as a line of JSON.
 """
 
+import asyncio
 import csv
 import json
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -22,9 +24,7 @@ from email_validator import EmailNotValidError, validate_email
 _BATCH_SIZE = 500
 _REGION = "NO"
 _EMAIL, _PHONE = HEADER.index("E-mail 1 - Value"), HEADER.index("Phone 1 - Value")
-_COLUMNS = ", ".join(f"c{number}" for number in range(len(HEADER)))
-
-Write = Callable[[list[list[str]]], None]
+_COLUMNS = [f"c{number}" for number in range(len(HEADER))]
 
 
 def main(rows: int, postgres_url: str | None) -> None:
@@ -34,7 +34,7 @@ def main(rows: int, postgres_url: str | None) -> None:
         write_contact_file(source, rows)
         started = time.perf_counter()
         if postgres_url:
-            _import_into_postgres(source, postgres_url)
+            asyncio.run(_import_into_postgres(source, postgres_url))
         else:
             _import_into_sqlite(source, Path(folder, "bare.db"))
         print(json.dumps({"seconds": time.perf_counter() - started, "peak_megabytes": 0}), flush=True)
@@ -44,39 +44,29 @@ def _import_into_sqlite(source: Path, target: Path) -> None:
     database = sqlite3.connect(target)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
         database.execute(f"PRAGMA {pragma}")
-    database.execute(f"CREATE TABLE people (id INTEGER PRIMARY KEY, {_COLUMNS})")
-    marks = ", ".join("?" for _ in HEADER)
-
-    def write(batch: list[list[str]]) -> None:
+    database.execute(f"CREATE TABLE people (id INTEGER PRIMARY KEY, {', '.join(_COLUMNS)})")
+    insert = f"INSERT INTO people ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in HEADER)})"
+    for batch in _batches(source):
         with database:
-            database.executemany(f"INSERT INTO people ({_COLUMNS}) VALUES ({marks})", batch)
-
-    _write_in_batches(source, write)
+            database.executemany(insert, batch)
     database.close()
 
 
-def _import_into_postgres(source: Path, url: str) -> None:
-    import psycopg
+async def _import_into_postgres(source: Path, url: str) -> None:
+    import asyncpg
 
-    with psycopg.connect(url, autocommit=True) as database:
-        texts = _COLUMNS.replace(",", " text,")
-        database.execute("DROP TABLE IF EXISTS bare_people")
-        database.execute(f"CREATE TABLE bare_people (id bigserial PRIMARY KEY, {texts} text)")
-
-        def write(batch: list[list[str]]) -> None:
-            with database.transaction(), database.cursor() as cursor:
-                with cursor.copy(f"COPY bare_people ({_COLUMNS}) FROM STDIN") as copy:
-                    for row in batch:
-                        copy.write_row(row)
-
-        _write_in_batches(source, write)
+    database = await asyncpg.connect(url)
+    await database.execute(f"CREATE TABLE bare_people (id bigserial PRIMARY KEY, {' text, '.join(_COLUMNS)} text)")
+    for batch in _batches(source):
+        await database.copy_records_to_table("bare_people", records=batch, columns=_COLUMNS)
+    await database.close()
 
 
-def _write_in_batches(source: Path, write: Write) -> None:
+def _batches(source: Path) -> Iterator[list[list[str]]]:
     with source.open(newline="", encoding="utf-8") as file:
         rows = _check(csv.reader(file))
         while batch := list(islice(rows, _BATCH_SIZE)):
-            write(batch)
+            yield batch
 
 
 def _check(rows: Iterator[list[str]]) -> Iterator[list[str]]:
