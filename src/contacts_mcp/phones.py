@@ -107,12 +107,6 @@ def national_number(e164: str) -> str:
         return ""
 
 
-def is_fixed_line(e164: str) -> bool:
-    """Whether a valid number is certainly one of a fixed line."""
-    parsed = parse(e164)
-    return parsed is not None and parsed.fixed_line
-
-
 def is_valid(number: str) -> bool:
     """Whether a number is written as E.164 and is valid."""
     return is_e164(number) and normalize(number, None) is not None
@@ -123,8 +117,19 @@ def normalize(number: str, region: str | None) -> str | None:
 
     A number that is valid with its first digits as the country code and without is the former: `491711234567`.
     """
+    found = read(number, region)
+    return found.e164 if found else None
+
+
+def read(number: str, region: str | None) -> PhoneNumber | None:
+    """Return what `normalize` makes of a number, with its country and kind."""
     if recognized := recognize(number, region):
-        return recognized.e164
+        return recognized
+    e164 = _normalize(number, region)
+    return (parse(e164) or PhoneNumber(e164, "", fixed_line=False)) if e164 else None
+
+
+def _normalize(number: str, region: str | None) -> str | None:
     library = _library()
     try:
         parsed = library.parse(number, region)

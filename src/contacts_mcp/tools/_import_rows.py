@@ -158,9 +158,10 @@ class Decision:
 def to_draft(row: Row, region: str | None, tags: tuple[str, ...]) -> Draft:
     """Choose a row's number and address: the first mobile, else the first valid number, else the first as it is."""
     written = [phones.without_exponent(number) for number in (() if row.problem else row.phones)]
-    numbers = [(number, phones.normalize(number, region)) for number in written if not phones.is_destroyed(number)]
+    read = [(number, phones.read(number, region)) for number in written if not phones.is_destroyed(number)]
+    mobile = next((number.e164 for _, number in read if number and not number.fixed_line), None)
+    numbers = [(raw, number.e164 if number else None) for raw, number in read]
     valid = [number for _, number in numbers if number]
-    mobile = next((number for number in valid if not phones.is_fixed_line(number)), None)
     number = mobile or next(iter(valid), next((raw for raw, _ in numbers), ""))
     emails = [email for email in row.emails if is_email(email)]
     extension = next((phones.split_extension(raw)[1] for raw, each in numbers if each == number), "")

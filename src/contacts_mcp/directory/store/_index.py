@@ -49,12 +49,11 @@ def index_postings(row: Row | None) -> set[Posting]:
     if row is None:
         return set()
     words = _indexed_words(row)
-    found_by = {("word", word) for word in words} | {("head", word[:PREFIX_LENGTH]) for word in words}
-    found_by |= {("tag", tag_key(tag)) for tag in row["tags"]}
-    found_by |= {("end", suffix) for suffix in phone_suffixes(row["phone_digits"])}
-    signature = signature_of(words)
-    tenant, seq = row["tenant"], row["seq"]
-    return {(tenant, kind, term, seq, signature) for kind, term in found_by}
+    heads = {word[:PREFIX_LENGTH] for word in words}
+    tags, ends = map(tag_key, row["tags"]), phone_suffixes(row["phone_digits"])
+    found_by = (("word", words), ("head", heads), ("tag", tags), ("end", ends))
+    tenant, seq, signature = row["tenant"], row["seq"], signature_of(heads)
+    return {(tenant, kind, term, seq, signature) for kind, found in found_by for term in found}
 
 
 def _indexed_words(row: Row | None) -> set[str]:
