@@ -215,10 +215,10 @@ def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
 
 async def match_rows(client: JobClient, source: Source, options: MatchOptions) -> list[Decision]:
     """Decide what to do with each row, in order. A contact is matched by number or address, never only by its name."""
-    matched = {each.draft.row: each for each in await match_unique(client, source.unique, options)}
+    matched = iter(await match_unique(client, source.unique, options))
     decisions: list[Decision] = []
     async for draft in iterate_cooperatively(source.drafts):
-        decision = matched.get(draft.row) or _decide_unmatched(draft, source)
+        decision = _decide_unmatched(draft, source) or next(matched)
         decision.sharing = source.sharing.get(draft.row) or decision.sharing
         decisions.append(decision)
     return decisions
@@ -230,11 +230,13 @@ async def match_unique(client: JobClient, drafts: Sequence[Draft], options: Matc
     return [_decide(draft, known, options) async for draft in iterate_cooperatively(drafts)]
 
 
-def _decide_unmatched(draft: Draft, source: Source) -> Decision:
+def _decide_unmatched(draft: Draft, source: Source) -> Decision | None:
+    """Return the decision about a row that is not unique, or None."""
     if draft.problem:
         return Decision(draft, "invalid", detail=draft.problem)
-    first = source.first_rows[draft.row]
-    return Decision(draft, "duplicate", first=first, detail=f"repeats row {first}")
+    if first := source.first_rows.get(draft.row):
+        return Decision(draft, "duplicate", first=first, detail=f"repeats row {first}")
+    return None
 
 
 async def find_repeated_rows(source: Source) -> None:
