@@ -8,6 +8,8 @@ Traffic stays on this machine.
 
 import json
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from common.processes import Program, start, start_api
@@ -15,6 +17,7 @@ from common.report import (
     Row,
     at_least_rate,
     at_least_ratio,
+    at_most_ratio,
     below_count,
     below_seconds,
     build_parser,
@@ -40,30 +43,41 @@ class JobResult(NamedTuple):
 
 
 def measure_jobs(contacts: int) -> list[Row]:
-    """Measure the jobs; the targets are for 100,000 contacts and are scaled to `contacts`."""
+    """Measure the jobs; the targets in seconds are for 100,000 contacts and are scaled to `contacts`."""
     scale = contacts / 100_000
     few = max(200, contacts // 50)
     imported, bare = _run_job("import", contacts), _run("common.bare_import", str(contacts))
     row_by_row = _run_job("import-without-extensions", few)
     duplicates, export, group = (_run_job(job, contacts) for job in ("duplicates", "export", "group"))
     peak = max(job.peak_megabytes for job in (imported, duplicates, export, group))
+    once = "reading, checking and writing each row once"
     return [
-        at_least_rate(f"import of {contacts:,} rows, plan and apply", contacts / imported.seconds, 4_000, "rows/s"),
-        at_least_rate("import row by row, without extensions", few / row_by_row.seconds, 350, "rows/s"),
-        below_seconds(f"duplicates among {contacts:,}", duplicates.seconds, 5 * scale),
-        below_seconds(f"filter to group, {contacts // 2:,} contacts, plan and apply", group.seconds, 5 * scale),
-        below_seconds(f"export of {contacts:,} to CSV", export.seconds, 10 * scale),
-        below_count("peak memory of these (MB)", round(peak), _MAX_MEGABYTES),
-        Row(
-            f"import of {contacts:,} rows against bare SQLite",
-            f"{imported.seconds:.3g} s",
-            f"{bare.seconds:.3g} s",
-            f"{imported.seconds / bare.seconds:.1f}",
-            "",
-            met=True,
+        at_most_ratio(
+            f"import of {contacts:,} rows, plan and apply, against {once}", imported.seconds, bare.seconds, 2, "s"
         ),
+        *_measure_postgres(contacts, once),
+        at_least_rate("import row by row, without extensions", few / row_by_row.seconds, 350, "rows/s"),
+        below_seconds(f"duplicates among {contacts:,}", duplicates.seconds, 3 * scale),
+        below_seconds(f"filter to group, {contacts // 2:,} contacts, plan and apply", group.seconds, 3 * scale),
+        below_seconds(f"export of {contacts:,} to CSV", export.seconds, 2 * scale),
+        below_count("peak memory of these (MB)", round(peak), _MAX_MEGABYTES),
         _measure_slow_api(max(200, contacts // 100)),
     ]
+
+
+def _measure_postgres(contacts: int, once: str) -> Iterator[Row]:
+    """Measure an import into PostgreSQL; nothing if the machine has none."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from support.postgres import run_postgres
+
+    try:
+        with run_postgres(safe=True) as server:
+            url = server.create_database()
+            imported, bare = _run_job("import", contacts, url), _run("common.bare_import", str(contacts), url)
+    except FileNotFoundError:
+        return
+    what = f"import of {contacts:,} rows into PostgreSQL, against {once} with COPY"
+    yield at_most_ratio(what, imported.seconds, bare.seconds, 3, "s")
 
 
 def _measure_slow_api(rows: int) -> Row:
@@ -72,11 +86,11 @@ def _measure_slow_api(rows: int) -> Row:
         seconds = _run_job("import", rows, api_url).seconds
     max_rate = MAX_CONCURRENT_CALLS / (_API_DELAY_MS / 1000)
     what = f"import of {rows:,} rows over an API of {_API_DELAY_MS:.0f} ms, {MAX_CONCURRENT_CALLS} requests in flight"
-    return at_least_ratio(what, rows / seconds, max_rate, 0.7, "rows/s")
+    return at_least_ratio(what, rows / seconds, max_rate, 0.9, "rows/s")
 
 
-def _run_job(job: str, contacts: int, *api_url: str) -> JobResult:
-    return _run("common.workflow_job", job, str(contacts), *api_url)
+def _run_job(job: str, contacts: int, *url: str) -> JobResult:
+    return _run("common.workflow_job", job, str(contacts), *url)
 
 
 def _run(module: str, *arguments: str) -> JobResult:

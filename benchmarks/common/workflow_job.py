@@ -1,7 +1,8 @@
-"""One job in its own process: `python -m common.workflow_job JOB CONTACTS [API]`.
+"""One job in its own process: `python -m common.workflow_job JOB CONTACTS [URL]`.
 
-It prints the seconds and the peak memory as a line of JSON. `fill FOLDER` instead imports the file in a folder, so that
-the memory of that import is not counted.
+The URL is that of an API or of a PostgreSQL database; without one, the directory is a new file. It prints the seconds
+and the peak memory as a line of JSON. `fill FOLDER` instead imports the file in a folder, so that the memory of that
+import is not counted.
 """
 
 import asyncio
@@ -18,8 +19,9 @@ from common.contact_file import write_contact_file
 from common.processes import API_KEY
 from common.workflow_client import CONTACT_FILE, WorkflowClient, open_client
 
-from contacts_mcp.app import Platform
+from contacts_mcp.app import Embedded, Platform
 from contacts_mcp.client import ContactsClient, Credential
+from contacts_mcp.directory import parse_location
 
 
 async def _import(client: WorkflowClient) -> None:
@@ -52,7 +54,7 @@ async def _no_extensions(_client: ContactsClient) -> frozenset[str]:
     return frozenset()
 
 
-async def main(job: str, contacts: int, api_url: str | None) -> None:
+async def main(job: str, contacts: int, url: str | None) -> None:
     """Run the job; the directory is filled first, by another process, unless the job is an import."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -62,14 +64,19 @@ async def main(job: str, contacts: int, api_url: str | None) -> None:
         if JOBS[job] is not _import:
             command = [sys.executable, "-m", "common.workflow_job", "fill", name]
             await asyncio.to_thread(subprocess.run, command, check=True)
-        backend = Platform(Credential.key(API_KEY, "a benchmark"), api_url) if api_url else None
-        async with open_client(folder, backend) as client:
+        async with open_client(folder, _backend_at(url) if url else None) as client:
             await client.call("list_contacts")  # opens the backend
             started = time.perf_counter()
             await JOBS[job](client)
             seconds = time.perf_counter() - started
     peak_megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "peak_megabytes": peak_megabytes}), flush=True)
+
+
+def _backend_at(url: str) -> Embedded | Platform:
+    if url.startswith("postgresql:"):
+        return Embedded(parse_location(url), "a benchmark")
+    return Platform(Credential.key(API_KEY, "a benchmark"), url)
 
 
 async def fill(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 import re
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from contacts_mcp.numbering_plans import PhoneNumber, recognize
 
 _MIN_SUBSCRIBER_DIGITS, _MIN_DIGITS_OF_TWO, _MAX_ALTERNATIVES_LENGTH = 7, 14, 64
 _SEPARATORS = tuple(map(re.compile, (r"\s*/\s*", r"\s+[-\u2013]\s+", r"[-\u2013]", r"\s+")))
@@ -80,16 +82,10 @@ def is_e164(number: str) -> bool:
     return _E164.fullmatch(number) is not None
 
 
-class PhoneNumber(NamedTuple):
-    """A valid number in E.164, its country (ISO 3166), and whether it is certainly a fixed line."""
-
-    e164: str
-    country: str
-    fixed_line: bool
-
-
 def parse(number: str, region: str | None = None) -> PhoneNumber | None:
     """Parse a number; None if it is not valid. Without a `region` (ISO 3166) it needs a country code."""
+    if recognized := recognize(number, region):
+        return recognized
     library = _library()
     try:
         parsed = library.parse(number, region)
@@ -111,13 +107,6 @@ def national_number(e164: str) -> str:
         return ""
 
 
-def is_fixed_line(e164: str) -> bool:
-    """Whether a valid number is certainly one of a fixed line."""
-    library = _library()
-    parsed = library.parse(e164, None)
-    return bool(library.number_type(parsed) == library.PhoneNumberType.FIXED_LINE)
-
-
 def is_valid(number: str) -> bool:
     """Whether a number is written as E.164 and is valid."""
     return is_e164(number) and normalize(number, None) is not None
@@ -128,6 +117,19 @@ def normalize(number: str, region: str | None) -> str | None:
 
     A number that is valid with its first digits as the country code and without is the former: `491711234567`.
     """
+    found = read(number, region)
+    return found.e164 if found else None
+
+
+def read(number: str, region: str | None) -> PhoneNumber | None:
+    """Return what `normalize` makes of a number, with its country and kind."""
+    if recognized := recognize(number, region):
+        return recognized
+    e164 = _normalize(number, region)
+    return (parse(e164) or PhoneNumber(e164, "", fixed_line=False)) if e164 else None
+
+
+def _normalize(number: str, region: str | None) -> str | None:
     library = _library()
     try:
         parsed = library.parse(number, region)

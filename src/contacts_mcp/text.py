@@ -68,8 +68,16 @@ def _to_escape(character: str) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
+def _to_ascii(character: str) -> str:
+    if character.isascii():
+        return character
+    from anyascii import anyascii  # its tables are large, and most texts are ASCII
+
+    return anyascii(character)
+
+
 _VISIBLE, _PLAIN_QUOTES = _Translation(_to_visible), _Translation(_to_plain_quote)
-_ESCAPES = _Translation(_to_escape)
+_ESCAPES, _ASCII = _Translation(_to_escape), _Translation(_to_ascii)
 
 
 def sanitize(text: str, limit: int) -> str:
@@ -124,9 +132,7 @@ def fold(text: str) -> str:
     """Fold a text to lower-case ASCII for searches: `Bjørn` becomes `bjorn`."""
     if text.isascii():
         return text.lower()
-    from anyascii import anyascii  # its tables are large, and most texts are ASCII
-
-    return anyascii(unicodedata.normalize("NFC", text)).lower()
+    return unicodedata.normalize("NFC", text).translate(_ASCII).lower()
 
 
 def digits(text: str) -> str:

@@ -15,7 +15,7 @@ from contacts_mcp.tools import (
     Downloads,
     KeptListings,
     LinkedDownloads,
-    PlannedRegions,
+    PlannedFiles,
     WriteBudgets,
 )
 
@@ -38,7 +38,7 @@ def backend_factory(
     downloads = LinkedDownloads(links) if links else Downloads()
     if make_downloads:
         downloads = make_downloads(files if isinstance(files, Folder) else None)
-    planned_regions, budgets = PlannedRegions(), WriteBudgets(settings.write_budget)
+    planned_files, budgets = PlannedFiles(), WriteBudgets(settings.write_budget)
     listings = KeptListings()
     per_caller = connection if isinstance(connection, PerCallerConnection) else None
 
@@ -49,7 +49,7 @@ def backend_factory(
             files=files,
             downloads=downloads,
             links=CallerLinks(links, caller.principal) if links else None,
-            planned_regions=planned_regions,
+            planned_files=planned_files,
             listings=listings,
             owner=caller.principal,
             budget=budgets.for_caller(caller.principal),

@@ -26,11 +26,13 @@ _CHANGED = re.compile(
     r"0\d+|\d{12,}"  # leading zeros, and digits that become an exponent
     r"|(?=.*\d)\d*(?:[.,]\d*)+|\d+(?:[.,]\d*)?E[+-]?\d+|\d+(?:[.,]\d+)? ?%"  # other numbers
     r"|\d{1,4}[-/. ]\d{1,2}(?:[-/. ]\d{1,4})?|\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]m)?"  # dates and times
-    rf"|\d{{1,4}}[-/. ]?(?:{_MONTHS})[a-z]{{0,6}}\.?(?:[-/. ]?\d{{1,4}})?|(?:{_MONTHS})[a-z]{{0,6}}\.?[-/. ]?\d{{1,4}}"
-    r"|true|false|sann|usann|sandt|falsk|sant|falskt|wahr|falsch|vrai|faux|verdadero|falso|waar|onwaar|vero",
+    rf"|\d{{1,4}}[-/. ]?(?:{_MONTHS})[a-z]{{0,6}}\.?(?:[-/. ]?\d{{1,4}})?|(?:{_MONTHS})[a-z]{{0,6}}\.?[-/. ]?\d{{1,4}}",
     re.IGNORECASE | re.ASCII,
 )
-"""Text that a spreadsheet takes for a number, a date or a truth value, and writes in another form."""
+"""Text with digits that a spreadsheet takes for a number or a date, and writes in another form."""
+_CHANGED_WORDS = frozenset(
+    "true false sann usann sandt falsk sant falskt wahr falsch vrai faux verdadero falso waar onwaar vero".split()
+)
 
 
 def escape_formulas(value: str) -> str:
@@ -95,6 +97,8 @@ def _remove_mark(cell: str, needs_mark: Callable[[str], bool]) -> str:
 
 
 def _is_changed(value: str) -> bool:
+    if value.isalpha():  # which is faster than the pattern, and usual
+        return value.isascii() and value.lower() in _CHANGED_WORDS
     return _CHANGED.fullmatch(value) is not None
 
 

@@ -19,6 +19,7 @@ COLUMNS = (
     "id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at",
 )  # fmt: skip
 TIMES = ("created_at", "updated_at")
+_TEXT_COLUMNS = tuple(name for name in COLUMNS if name not in ("tags", *TIMES))
 OWN_DIALECT = "this program's own"
 
 _TAG_SEPARATOR = ";"
@@ -69,7 +70,7 @@ def format_time(moment: datetime) -> str:
 
 
 def _to_own_values(contact: Contact) -> dict[str, str]:
-    values = {name: getattr(contact, name, None) or "" for name in COLUMNS if name not in ("tags", *TIMES)}
+    values = {name: getattr(contact, name, None) or "" for name in _TEXT_COLUMNS}
     times = {name: format_time(moment) if (moment := getattr(contact, name, None)) else "" for name in TIMES}
     return {**values, "tags": _join_tags(contact.tags), **times}
 

@@ -145,6 +145,8 @@ def _shorten_texts(row: Row) -> None:
 def _clean_items(row: Row, name: str, values: tuple[str, ...]) -> tuple[str, ...]:
     """Return distinct values, without those that a contact has no room for."""
     limit, count = _MAX_ITEM_LENGTHS[name], _MAX_ITEMS[name]
+    if len(values) == 1 and 0 < len(line := _one_line(values[0])) <= limit:  # as usual
+        return (line,)
     lines = list(filter(None, map(_one_line, values)))
     found = [line for line in lines if len(line) <= limit]
     if len(found) < len(lines):

@@ -244,10 +244,9 @@ class _RowReader:
         return [cell if cell.isprintable() and cell[:1] not in _SPECIAL else _read_special(cell) for cell in found]
 
     def _first(self, field: str, cells: Cells) -> str:
-        for value in self._all(field, cells):
-            if value and not value.isspace():
-                return value
-        return ""
+        if field not in self._columns:
+            return ""
+        return next((value for value in self._all(field, cells) if value and not value.isspace()), "")
 
     def _ranked_phones(self, cells: Cells) -> tuple[list[str], bool]:
         """Return numbers, the best kinds first, and whether a fax number was left out.

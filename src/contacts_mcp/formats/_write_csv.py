@@ -7,7 +7,7 @@ from typing import IO, NamedTuple
 
 from contacts_mcp.contract import Contact
 from contacts_mcp.formats import _cells
-from contacts_mcp.formats._layouts import GOOGLE, OUTLOOK, OWN, Layout
+from contacts_mcp.formats._layouts import GOOGLE, OUTLOOK, OWN, TIMES, Layout
 from contacts_mcp.phones import is_e164
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets recognize UTF-8 by it
@@ -48,6 +48,7 @@ class CsvWriter:
     def __init__(self, sink: IO[bytes], dialect: str) -> None:
         self._sink = sink
         self._dialect = CSV_DIALECTS[dialect]
+        self._columns = [(name, self._escape_of(name)) for name in self._dialect.layout.columns]
 
     def begin(self) -> None:
         """Write the header."""
@@ -61,13 +62,14 @@ class CsvWriter:
     def end(self) -> None:
         """Do nothing: the last row ends the file."""
 
+    def _escape_of(self, column: str) -> Callable[[str], str]:
+        if column in TIMES:
+            return str  # as this program writes them, no spreadsheet changes them
+        return self._dialect.escape_number if column in _NUMBER_COLUMNS else self._dialect.escape
+
     def _to_cells(self, contact: Contact) -> list[str]:
-        dialect = self._dialect
-        values = dialect.layout.to_values(contact)
-        return [
-            (dialect.escape_number if name in _NUMBER_COLUMNS else dialect.escape)(values.get(name, ""))
-            for name in dialect.layout.columns
-        ]
+        values = self._dialect.layout.to_values(contact)
+        return [escape(value) if (value := values.get(name)) else "" for name, escape in self._columns]
 
 
 def write_csv_rows(rows: Iterable[Iterable[str]], delimiter: str = ",") -> bytes:

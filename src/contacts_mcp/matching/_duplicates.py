@@ -107,12 +107,18 @@ class DuplicateFinder:
         self.clusters: list[Cluster] = []
         self._region = region
         self._contacts: list[KeyedContact] = []
+        self._company_keys: dict[str, str] = {}  # many contacts have the same company
 
     def add(self, contact: ContactRecord) -> None:
         """Add a contact to the search; only its match keys are kept."""
         phone, email = phone_key(contact.phone, self._region), email_key(contact.email)
-        keyed = KeyedContact(contact.id, name_key(contact.name), phone, email, company_key(contact.company))
+        keyed = KeyedContact(contact.id, name_key(contact.name), phone, email, self._company_key(contact.company or ""))
         self._contacts.append(keyed)
+
+    def _company_key(self, company: str) -> str:
+        if company not in self._company_keys:
+            self._company_keys[company] = company_key(company)
+        return self._company_keys[company]
 
     def search(self) -> Iterator[None]:
         """Search in steps. Afterwards `clusters` is filled, most certain first."""

@@ -40,6 +40,9 @@ class Match(NamedTuple):
         return self.ids[0] if len(self.ids) == 1 else None
 
 
+_NO_MATCH = Match()
+
+
 class ContactIndex:
     """Contacts by `phone_key` and `email_key`; 100,000 contacts take about 30 MB.
 
@@ -77,10 +80,13 @@ class ContactIndex:
         shares the number or e-mail address. Of several matches, two equal keys win over one, then the more similar
         name, in three steps.
         """
+        keys = (*map(main_number, phones), *emails)
+        if self._by_key.keys().isdisjoint(keys):
+            return _NO_MATCH
         folded, best, best_rank = name_key(name), dict[str, Match](), (0, 0)
         candidates = [
             (self._ids[position], self._matching_keys(position, phones, emails), name_key(self._names[position]))
-            for position in self._candidates(folded, (*map(main_number, phones), *emails))
+            for position in self._candidates(folded, keys)
         ]
         sharing = dict.fromkeys(
             contact_id for contact_id, keys, other in candidates if not keys or not are_compatible(folded, other)

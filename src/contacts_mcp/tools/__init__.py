@@ -27,6 +27,7 @@ from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._listings import KeptListings
 from contacts_mcp.tools._offer import ServiceOffer
 from contacts_mcp.tools._person import read_person
+from contacts_mcp.tools._planned_files import PlannedFiles
 from contacts_mcp.tools._references import ParsedArguments, parse_arguments
 from contacts_mcp.tools._related import RelatedRecord, RelatedRecords, find_related
 from contacts_mcp.tools._resolve import Ambiguous, resolve_names
@@ -36,7 +37,6 @@ from contacts_mcp.tools._tool import (
     NO_PATHS_OVER_NETWORK,
     Backend,
     CallConsent,
-    PlannedRegions,
     PreparedCall,
     Sender,
     Tool,
@@ -67,7 +67,7 @@ __all__ = [
     "LinkedDownloads",
     "NotDone",
     "ParsedArguments",
-    "PlannedRegions",
+    "PlannedFiles",
     "PreparedCall",
     "RelatedRecord",
     "RelatedRecords",

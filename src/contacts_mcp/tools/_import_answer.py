@@ -8,7 +8,7 @@ from pydantic import Field
 
 from contacts_mcp.contract import Record
 from contacts_mcp.tools._answers import FileAnswer, one_line
-from contacts_mcp.tools._import_rows import Draft, MatchOptions, Source
+from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source
 from contacts_mcp.tools._new_group import NewGroupSummary
 from contacts_mcp.tools._plan import Applied
 from contacts_mcp.wording import count
@@ -69,7 +69,7 @@ class ImportAnswer(FileAnswer):
     next: str | None = None
 
 
-def explain(source: Source, options: MatchOptions) -> dict[str, Any]:
+def explain(source: Source, decisions: Sequence[Decision], options: MatchOptions) -> dict[str, Any]:
     """Say how a file was understood: the part of a plan that the answer of its application does not repeat."""
     parsed, usable = source.parsed, source.usable
     mapping = [f"{one_line(column, 40)} → {name}" for column, name in parsed.mapping[:_MAX_COLUMNS_SHOWN]]
@@ -81,7 +81,7 @@ def explain(source: Source, options: MatchOptions) -> dict[str, Any]:
         "sample": [_to_sample(draft) for draft in usable[:_SAMPLE_SIZE]],
         "region": _describe_region(options),
         "not_reachable_by_sms": _count_rows((draft.unreachable, draft.row) for draft in usable) or None,
-        "sharing": _list_sharing(usable) or None,
+        "sharing": _list_sharing(decisions) or None,
         "notices": [*parsed.remarks, *notices] or None,
     }
 
@@ -109,9 +109,9 @@ def _describe_region(options: MatchOptions) -> str:
     return f"{options.region}, from {'default_region' if options.is_region_given else 'the settings'}"
 
 
-def _list_sharing(usable: Sequence[Draft]) -> list[str]:
-    found = [draft for draft in usable if draft.sharing]
-    lines = [f"row {draft.row} with {draft.sharing}" for draft in found[:_MAX_ROWS_SHOWN]]
+def _list_sharing(decisions: Sequence[Decision]) -> list[str]:
+    found = [decision for decision in decisions if decision.sharing]
+    lines = [f"row {each.draft.row} with {each.sharing}" for each in found[:_MAX_ROWS_SHOWN]]
     subject = f"{count(len(found), 'row')} {'shares' if len(found) == 1 else 'share'}"
     return [f"{subject} a number or address: {', '.join(lines)}"] if found else []
 

@@ -16,7 +16,15 @@ from contacts_mcp.guard import PromptWording
 from contacts_mcp.text import quote
 from contacts_mcp.tools._import_answer import ImportAnswer
 from contacts_mcp.tools._import_plan import ImportPlan
-from contacts_mcp.tools._import_rows import Draft, MatchOptions, OnMatch, Source, match_rows, to_draft
+from contacts_mcp.tools._import_rows import (
+    Draft,
+    MatchOptions,
+    OnMatch,
+    Source,
+    find_repeated_rows,
+    match_rows,
+    to_draft,
+)
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks, UploadLink
 from contacts_mcp.tools._new_group import GroupArguments, read_group
@@ -54,9 +62,8 @@ async def _make_plan(client: JobClient, arguments: ImportContacts, *, lists_rows
     region = arguments.default_region or client.backend.default_region
     options = MatchOptions(arguments.on_match, region, is_region_given=arguments.default_region is not None)
     data = await _read_data(client, arguments)
-    parsed, drafts = await _parse(client, data, arguments, region)
-    source = Source(arguments.path, parsed, [draft async for draft in drafts])
-    decisions = await match_rows(client, source.drafts, options)
+    source = await _read_source(client, data, arguments, region)
+    decisions = await match_rows(client, source, options)
     plan = ImportPlan(group, source, decisions, options, members)
     if not (arguments.apply or lists_rows):
         plan.region_change = await _compare_regions(client, data, arguments, plan)
@@ -93,6 +100,28 @@ def _require_links(backend: Backend) -> CallerLinks:
     if links := backend.usable_links:
         return links
     raise invalid_field("upload", "cannot be used: this server makes no upload links", "give path or content")
+
+
+async def _read_source(client: JobClient, data: bytes, arguments: ImportContacts, region: str | None) -> Source:
+    """Return a file's rows; those of the plan that is applied are still there."""
+    backend = client.backend
+    given = arguments.model_dump(include={"path", "format", "mapping", "encoding", "tags"})
+    digest = await anyio.to_thread.run_sync(_digest, data, repr([given, region]).encode())
+    source: Source | None = backend.planned_files.find(backend.owner, digest)
+    if source is None:
+        parsed, drafts = await _parse(client, data, arguments, region)
+        source = Source(arguments.path, parsed, [draft async for draft in drafts])
+        await find_repeated_rows(source)
+        backend.planned_files.keep(backend.owner, digest, source)
+    return source
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.hexdigest()
 
 
 async def _parse(
@@ -141,8 +170,8 @@ async def _compare_regions(
 ) -> list[str] | None:
     """Describe which numbers differ from the caller's last plan of the file, if that had another region."""
     region = plan.options.region
-    digest = await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
-    before = client.backend.planned_regions.replace(client.backend.owner, digest, region)
+    digest = await anyio.to_thread.run_sync(_digest, data)
+    before = client.backend.planned_files.replace_region(client.backend.owner, digest, region)
     if before == region:
         return None
     _, earlier = await _parse(client, data, arguments, before)

@@ -16,7 +16,7 @@ from contacts_mcp.tools._answers import one_line
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values, list_changes
 from contacts_mcp.tools._import_answer import ImportAnswer, count_unreachable, explain
 from contacts_mcp.tools._import_results import RowResult, keep_results
-from contacts_mcp.tools._import_rows import Decision, MatchOptions, Source, match_rows
+from contacts_mcp.tools._import_rows import Decision, MatchOptions, Source, match_unique
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._new_group import NewGroup, create_if_new, describe_if_new
 from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
@@ -103,7 +103,7 @@ class ImportPlan:
             overwrites=self.overwrites.total(),
             overwritten_contacts=self._list_overwritten() or None,
             region_change=self.region_change,
-            **explain(self.source, self.options),
+            **explain(self.source, self.decisions, self.options),
             **steps,
         )
 
@@ -191,7 +191,7 @@ class ImportPlan:
 
         The result of a row that now matches several contacts stays unknown.
         """
-        again = await match_rows(client, [decision.draft for decision in uncertain], self.options)
+        again = await match_unique(client, [decision.draft for decision in uncertain], self.options)
         for before, now in zip(uncertain, again, strict=True):
             row = now.draft.row
             if now.action == "unchanged":
@@ -273,7 +273,7 @@ def _list_notes(decision: Decision) -> list[str]:
     notes = [decision.detail] if decision.action in ("invalid", "ambiguous", "duplicate") else []
     if decision.action != "invalid":
         notes += [f"not reachable by SMS: {draft.unreachable}"] if draft.unreachable else []
-        notes += [f"shares a number or address with {draft.sharing}"] if draft.sharing else []
+        notes += [f"shares a number or address with {decision.sharing}"] if decision.sharing else []
     return [*notes, *draft.notices]
 
 

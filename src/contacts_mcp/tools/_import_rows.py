@@ -11,7 +11,7 @@ from contacts_mcp import phones
 from contacts_mcp.contract import MAX_TAGS, Contact, ContactType
 from contacts_mcp.formats import ParsedFile, Row
 from contacts_mcp.mail import is_email
-from contacts_mcp.matching import ContactIndex, email_key, is_same_number, main_number, person_name, phone_key
+from contacts_mcp.matching import ContactIndex, Match, email_key, is_same_number, main_number, person_name, phone_key
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
 from contacts_mcp.tools._turns import iterate_cooperatively
@@ -32,7 +32,7 @@ _ALL_FIELDS = frozenset({*LIST_FIELDS, "company_name", "notes"})
 
 @dataclass(slots=True)
 class Draft:
-    """A row as a contact; blank fields say nothing.
+    """A row as a contact; blank fields say nothing. It does not change: several plans of one file have it.
 
     Attributes:
         phone_keys: match keys of all numbers of the row; a contact has room for one of them.
@@ -41,7 +41,6 @@ class Draft:
         has_notes: whether the notes have more than the number's extension.
         is_converted: whether the number was written in another form than E.164.
         unreachable: why SMS cannot reach the row; empty if it can.
-        sharing: the earlier row or the contact that has the same number or address, but another person's name.
         problem: why the row cannot be imported.
         notices: what was read differently than written, or left out.
     """
@@ -60,7 +59,6 @@ class Draft:
     extra_values: int = 0
     is_converted: bool = False
     unreachable: str = ""
-    sharing: str = ""
     is_named: bool = True
     has_notes: bool = True
     problem: str | None = None
@@ -88,11 +86,20 @@ class Draft:
 
 @dataclass(slots=True)
 class Source:
-    """The file or text that is imported, as it was understood, and its rows."""
+    """The file or text that is imported, as it was understood, and its rows.
+
+    Attributes:
+        unique: the rows that can be imported and do not repeat an earlier one.
+        first_rows: by row that repeats an earlier one, that row.
+        sharing: by row, the earlier row that has the same number or address, but another person's name.
+    """
 
     path: str | None
     parsed: ParsedFile
     drafts: list[Draft]
+    unique: list[Draft] = field(default_factory=list)
+    first_rows: dict[int, int] = field(default_factory=dict)
+    sharing: dict[int, str] = field(default_factory=dict)
 
     @property
     def usable(self) -> list[Draft]:
@@ -123,6 +130,7 @@ class Decision:
         before: the values that these fields have before the update.
         first: the earlier row that a duplicate repeats.
         detail: the reason, for the result file.
+        sharing: the earlier row or the contact that has the same number or address, but another person's name.
     """
 
     draft: Draft
@@ -133,6 +141,7 @@ class Decision:
     before: Mapping[str, Any] = field(default_factory=lambda: _NO_VALUES)
     first: int | None = None
     detail: str = ""
+    sharing: str = ""
 
     @property
     def overwrites(self) -> Mapping[str, Any]:
@@ -149,9 +158,10 @@ class Decision:
 def to_draft(row: Row, region: str | None, tags: tuple[str, ...]) -> Draft:
     """Choose a row's number and address: the first mobile, else the first valid number, else the first as it is."""
     written = [phones.without_exponent(number) for number in (() if row.problem else row.phones)]
-    numbers = [(number, phones.normalize(number, region)) for number in written if not phones.is_destroyed(number)]
+    read = [(number, phones.read(number, region)) for number in written if not phones.is_destroyed(number)]
+    mobile = next((number.e164 for _, number in read if number and not number.fixed_line), None)
+    numbers = [(raw, number.e164 if number else None) for raw, number in read]
     valid = [number for _, number in numbers if number]
-    mobile = next((number for number in valid if not phones.is_fixed_line(number)), None)
     number = mobile or next(iter(valid), next((raw for raw, _ in numbers), ""))
     emails = [email for email in row.emails if is_email(email)]
     extension = next((phones.split_extension(raw)[1] for raw, each in numbers if each == number), "")
@@ -203,50 +213,64 @@ def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, keys)))
 
 
-async def match_rows(client: JobClient, drafts: Sequence[Draft], options: MatchOptions) -> list[Decision]:
+async def match_rows(client: JobClient, source: Source, options: MatchOptions) -> list[Decision]:
     """Decide what to do with each row, in order. A contact is matched by number or address, never only by its name."""
-    unique, decisions = await _find_repeated_rows(drafts)
-    known = await _KnownContacts.read(client, unique, options)
-    async for draft in iterate_cooperatively(unique):
-        decisions[draft.row] = _decide(draft, known, options)
-    return [decisions[draft.row] for draft in drafts]
+    matched = iter(await match_unique(client, source.unique, options))
+    decisions: list[Decision] = []
+    async for draft in iterate_cooperatively(source.drafts):
+        decision = _decide_unmatched(draft, source) or next(matched)
+        decision.sharing = source.sharing.get(draft.row) or decision.sharing
+        decisions.append(decision)
+    return decisions
 
 
-async def _find_repeated_rows(drafts: Sequence[Draft]) -> tuple[list[Draft], dict[int, Decision]]:
-    """Separate the usable rows from those that repeat an earlier row or are invalid, which are decided here."""
+async def match_unique(client: JobClient, drafts: Sequence[Draft], options: MatchOptions) -> list[Decision]:
+    """Decide what to do with rows of which none repeats another."""
+    known = await _KnownContacts.read(client, drafts, options)
+    return [_decide(draft, known, options) async for draft in iterate_cooperatively(drafts)]
+
+
+def _decide_unmatched(draft: Draft, source: Source) -> Decision | None:
+    """Return the decision about a row that is not unique, or None."""
+    if draft.problem:
+        return Decision(draft, "invalid", detail=draft.problem)
+    if first := source.first_rows.get(draft.row):
+        return Decision(draft, "duplicate", first=first, detail=f"repeats row {first}")
+    return None
+
+
+async def find_repeated_rows(source: Source) -> None:
+    """Separate the rows that repeat an earlier one, and find those that share a number or address with another."""
     index = ContactIndex()
     seen: dict[int, int] = {}
-    usable: list[Draft] = []
     unnamed: dict[str, int] = {}
-    decisions: dict[int, Decision] = {}
-    async for draft in iterate_cooperatively(drafts):
+    async for draft in iterate_cooperatively(source.drafts):
         if draft.problem:
-            decisions[draft.row] = Decision(draft, "invalid", detail=draft.problem)
             continue
         # Two rows with ids are two records of an export, however similar: merging them is another decision.
         content = hash((draft.id, *_content_of(draft)))  # a hash instead of the values saves memory
         first = seen.get(content)
         if first is None and draft.id is None and draft.has_key:
-            first = _find_first(draft, index, unnamed)
+            first = _find_first(draft, source, index, unnamed)
         if first is not None:
-            decisions[draft.row] = Decision(draft, "duplicate", first=first, detail=f"repeats row {first}")
+            source.first_rows[draft.row] = first
             continue
-        usable.append(draft)
+        source.unique.append(draft)
         seen[content] = draft.row
         if draft.person:
             _add_keys(index, str(draft.row), draft)
         else:  # which must not swallow a row with a name
             unnamed |= dict.fromkeys((*draft.phone_keys, *draft.email_keys), draft.row)
-    return usable, decisions
 
 
-def _find_first(draft: Draft, index: ContactIndex, unnamed: Mapping[str, int]) -> int | None:
+def _find_first(draft: Draft, source: Source, index: ContactIndex, unnamed: Mapping[str, int]) -> int | None:
     """Return the earlier row of the same person, and note with which row of another one the draft shares."""
     match = index.find(draft.person, draft.phone_keys, draft.email_keys)
     sharing = [*match.sharing]
     if not match.ids:
         sharing += [str(unnamed[key]) for key in (*draft.phone_keys, *draft.email_keys) if key in unnamed]
-    draft.sharing = f"row {sharing[0]}" if sharing else ""
+    if sharing:
+        source.sharing[draft.row] = f"row {sharing[0]}"
     if draft.person and match.ids and match.name_similarity < 1:
         _add_keys(index, match.ids[0], draft)
     return int(match.ids[0]) if match.ids else None
@@ -315,9 +339,13 @@ def _decide(draft: Draft, known: _KnownContacts, options: MatchOptions) -> Decis
     if options.on_match == "create":
         return Decision(draft, "create")
     match = known.index.find(draft.person, draft.phone_keys, draft.email_keys)
+    decision = _decide_by_keys(draft, match, known, options)
+    decision.sharing = f"contact {match.sharing[0]}" if match.sharing else ""
+    return decision
+
+
+def _decide_by_keys(draft: Draft, match: Match, known: _KnownContacts, options: MatchOptions) -> Decision:
     ids = match.ids
-    if match.sharing and not draft.sharing:
-        draft.sharing = f"contact {match.sharing[0]}"
     if len(ids) > 1:
         return Decision(draft, "ambiguous", detail=f"matches {count(len(ids), 'contact')}")
     if not ids or ids[0] not in known.contacts:

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import anyio.to_thread
-from cachetools import LRUCache
 from pydantic import BaseModel
 
 from contacts_mcp.contract import (
@@ -33,6 +32,7 @@ from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._listings import KeptListings
 from contacts_mcp.tools._offer import ServiceOffer, ask_offer
 from contacts_mcp.tools._plan_row import RowedPlan
+from contacts_mcp.tools._planned_files import PlannedFiles
 from contacts_mcp.tools._references import add_name_arguments
 from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 from contacts_mcp.tools._time_limit import TimeLimit
@@ -41,7 +41,6 @@ from contacts_mcp.tools._write_budget import WriteBudget
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
 NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
 _FILLERS = "Empty is ignored."
-_MAX_PLANNED_FILES = 1_000
 
 
 class Sender(Protocol):
@@ -61,19 +60,6 @@ class Sender(Protocol):
     async def scopes(self) -> frozenset[str] | None:
         """Return what the key for the service allows, such as `read` and `write`; None if it is not known."""
         ...
-
-
-class PlannedRegions:
-    """The region of the last import plan of each caller and file, by the file's digest; old ones are forgotten."""
-
-    def __init__(self) -> None:
-        self._regions: LRUCache[tuple[str, str], str | None] = LRUCache(_MAX_PLANNED_FILES)
-
-    def replace(self, owner: str, digest: str, region: str | None) -> str | None:
-        """Remember a plan's region; return that of the plan before, or the same if there was none."""
-        before = self._regions.get((owner, digest), region)
-        self._regions[owner, digest] = region
-        return before
 
 
 @dataclass(slots=True)
@@ -107,7 +93,7 @@ class Backend:
         files: the folder for files, or the reason why there is none.
         links: the caller's links to send and fetch files, if there can be any.
         listings: the lists that callers page through in a panel.
-        owner: the caller to whom downloads, planned regions and lists belong.
+        owner: the caller to whom downloads, planned files and lists belong.
         may_read: whether the caller may read contacts; a call that writes shows no others than its own if not.
         tells_scopes: whether the service tells what the caller's key allows, and its extensions; the platform does not.
         known_extensions: the extensions of a service that is not asked: those of the embedded directory.
@@ -121,7 +107,7 @@ class Backend:
     files: Folder | str = NO_FOLDER_CONFIGURED
     downloads: Downloads = field(default_factory=Downloads)
     links: CallerLinks | None = None
-    planned_regions: PlannedRegions = field(default_factory=PlannedRegions)
+    planned_files: PlannedFiles = field(default_factory=PlannedFiles)
     listings: KeptListings = field(default_factory=KeptListings)
     owner: str = ""
     may_read: bool = True
@@ -140,6 +126,7 @@ class Backend:
         finally:
             if call.risk is Risk.ERASE:
                 self.listings.clear()  # they may show who was erased
+                self.planned_files.forget_rows()
 
     async def supports(self, extension: str) -> bool:
         """Whether the service offers an extension that only makes a job faster; False if it gives no answer."""

@@ -15,7 +15,7 @@ from contacts_mcp.contract import Call, Risk
 from contacts_mcp.directory import EXTENSIONS, UNDO
 from contacts_mcp.folder import Folder
 from contacts_mcp.server import Caller
-from contacts_mcp.tools import PANEL_TOOLS, TOOLS, Backend, KeptListings, PlannedRegions
+from contacts_mcp.tools import PANEL_TOOLS, TOOLS, Backend, KeptListings, PlannedFiles
 from support.hosts import MODERN, Host, Person, enter_in_one_task, host_of_service, identify_callers, server_over
 from support.services import UnreliableService
 
@@ -62,7 +62,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Sent]:
 @pytest.fixture
 def connect(api: Sent, files: Path, person: Person) -> Callable[..., AbstractAsyncContextManager[Host]]:
     """Connect a host over the embedded directory, as a caller of this name."""
-    listings, planned_regions = KeptListings(), PlannedRegions()
+    listings, planned_files = KeptListings(), PlannedFiles()
 
     def backend_for(caller: Caller) -> Backend:
         return Backend(
@@ -72,7 +72,7 @@ def connect(api: Sent, files: Path, person: Person) -> Callable[..., AbstractAsy
             owner=caller.principal,
             known_extensions=[*EXTENSIONS, UNDO],
             listings=listings,
-            planned_regions=planned_regions,
+            planned_files=planned_files,
         )
 
     @asynccontextmanager

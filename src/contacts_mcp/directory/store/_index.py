@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, bindparam, cast, delete, func, select, text, update
@@ -19,11 +20,10 @@ from contacts_mcp.directory.store._terms import (
     signature_of,
     tag_key,
     words_column,
-    words_of,
 )
 
-Posting = tuple[str, str, int, int]
-"""A row of `contact_terms` without the tenant: kind, term, contact and signature."""
+Posting = tuple[int, str, str, int, int]
+"""A row of `contact_terms`: tenant, kind, term, contact and signature."""
 
 _REBUILD_BATCH_SIZE = 5_000
 _COUNTER_SLOTS = 16
@@ -45,15 +45,20 @@ _DELETE_PHONE = "INSERT INTO contact_phones(contact_phones, rowid, digits) VALUE
 
 
 def index_postings(row: Row | None) -> set[Posting]:
-    """Return the postings of a live contact; none for None."""
+    """Return the postings of a live contact, of which the column `words` is derived; none for None."""
     if row is None:
         return set()
-    words = words_of(row)
-    found_by = {("word", word) for word in words} | {("head", word[:PREFIX_LENGTH]) for word in words}
-    found_by |= {("tag", tag_key(tag)) for tag in row["tags"]}
-    found_by |= {("end", suffix) for suffix in phone_suffixes(row["phone_digits"])}
-    signature = signature_of(words)
-    return {(kind, term, row["seq"], signature) for kind, term in found_by}
+    words = _indexed_words(row)
+    heads = {word[:PREFIX_LENGTH] for word in words}
+    tags, ends = map(tag_key, row["tags"]), phone_suffixes(row["phone_digits"])
+    found_by = (("word", words), ("head", heads), ("tag", tags), ("end", ends))
+    tenant, seq, signature = row["tenant"], row["seq"], signature_of(heads)
+    return {(tenant, kind, term, seq, signature) for kind, found in found_by for term in found}
+
+
+def _indexed_words(row: Row | None) -> set[str]:
+    """Return the words by which a live contact is found; none for None."""
+    return set((row["words"] or words_column(row)).split()) if row else set()
 
 
 def add_to_index(connection: Connection, tenant: int, rows: Sequence[Row]) -> None:
@@ -79,7 +84,7 @@ def update_index(
     _update_spellings(
         connection,
         tenant,
-        removed={word for old, new in pairs for word in words_of(old) - words_of(new)},
+        removed={word for old, new in pairs if old for word in _indexed_words(old) - _indexed_words(new)},
         added={name for old, new in pairs for name in name_words(new) - name_words(old)},
     )
     _update_counters(connection, tenant, _count(new for _, new in pairs), _count(old for old, _ in pairs))
@@ -94,13 +99,14 @@ def rebuild_index(connection: Connection, report: Callable[[int], None] = lambda
     done = 0
     kept = select(contacts).where(contacts.c.erased_at.is_(None)).execution_options(yield_per=_REBUILD_BATCH_SIZE)
     for rows in connection.execute(kept).mappings().partitions():
-        stale = [row for row in rows if row["words"] != words_column(row)]
+        derived = [{**row, "words": words_column(row)} for row in rows]
+        stale = [new for old, new in zip(rows, derived, strict=True) if old["words"] != new["words"]]
         if stale:
             connection.execute(
                 _SET_WORDS,
-                [{"of_tenant": row["tenant"], "of_contact": row["seq"], "words": words_column(row)} for row in stale],
+                [{"of_tenant": row["tenant"], "of_contact": row["seq"], "words": row["words"]} for row in stale],
             )
-        live = [row for row in rows if row["deleted_at"] is None]
+        live = [row for row in derived if row["deleted_at"] is None]
         for tenant in sorted({row["tenant"] for row in live}):
             add_to_index(connection, tenant, [row for row in live if row["tenant"] == tenant])
         done += len(live)
@@ -111,14 +117,14 @@ def _update_terms(connection: Connection, tenant: int, pairs: Sequence[tuple[Row
     changes = [(index_postings(old), index_postings(new)) for old, new in pairs]
     removed: dict[tuple[str, int], list[str]] = {}
     for old, new in changes:
-        for kind, term, seq, _ in old - new:
+        for _, kind, term, seq, _ in old - new:
             removed.setdefault((kind, seq), []).append(term)
     for (kind, seq), of_contact in removed.items():
         for some in chunks(of_contact):
             values = {"of_tenant": tenant, "of_kind": kind, "of_contact": seq, "some_terms": some}
             connection.execute(_DELETE_TERMS, values)
     # In the order of the primary key, which is written fastest.
-    insert_tuples(connection, terms, sorted((tenant, *posting) for old, new in changes for posting in new - old))
+    insert_tuples(connection, terms, sorted(chain.from_iterable(new - old if old else new for old, new in changes)))
 
 
 def _write_phones(connection: Connection, statement: str, rows: Iterable[Row | None]) -> None:

@@ -92,11 +92,9 @@ def insert_tuples(
     columns = [table.columns[name] for name in names or table.columns.keys()]
     processors = [column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect) for column in columns]
     values = [tuple(row) for row in rows]
-    if any(processors):
-        values = [
-            tuple(process(value) if process else value for process, value in zip(processors, row, strict=True))
-            for row in values
-        ]
+    if values and any(processors):
+        by_column = zip(processors, zip(*values, strict=True), strict=True)
+        values = list(zip(*(map(process, column) if process else column for process, column in by_column), strict=True))
     if values:
         statement = _insert_statement(table, tuple(column.key for column in columns), connection.dialect, on_conflict)
         as_arrays = connection.dialect.name == "postgresql"
