@@ -6,6 +6,7 @@ answered, and what of the answers was not written yet. Nothing is read that is n
 
 import os
 import select
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -72,6 +73,8 @@ class Front:
 
     def _wait(self, descriptor: int, events: int) -> bool:
         """Wait for a descriptor; return False if the server takes over."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         poll = select.poll()
         poll.register(self._stopped, select.POLLIN)
         poll.register(descriptor, events)
@@ -79,6 +82,8 @@ class Front:
 
     def _read(self) -> bool:
         """Read and answer what has arrived; return False at the end of input, and if the server takes over."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         if not self._wait(self._source, select.POLLIN):
             return False
         try:
@@ -104,6 +109,8 @@ class Front:
 
     def _write(self) -> bool:
         """Write a part of the answers; return False if the server takes over."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         if not self._wait(self._sink, select.POLLOUT):
             return False
         unsent = self._handover.unsent

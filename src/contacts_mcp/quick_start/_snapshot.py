@@ -125,6 +125,8 @@ def _file_name(key: str) -> str:
 
 def _read_private(folder: str, name: str) -> bytes:
     """Return the content of a file that only this user can have written. Raises OSError."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     found = os.stat(folder, follow_symlinks=False)  # noqa: PTH116
     _require_own(found, is_right_kind=stat.S_ISDIR(found.st_mode))
     path = os.path.join(folder, name)  # noqa: PTH118
@@ -141,6 +143,8 @@ def _read_private(folder: str, name: str) -> bytes:
 
 
 def _require_own(found: os.stat_result, *, is_right_kind: bool) -> None:
+    if sys.platform == "win32":
+        raise NotImplementedError
     if not is_right_kind or found.st_uid != os.getuid() or found.st_mode & _OTHERS_MAY_WRITE:
         raise PermissionError("not a private file of this user")
 
