@@ -95,5 +95,7 @@ def test_national_number_of_an_unknown_region_is_left_to_the_library(region: str
     assert recognize("91234567", region) is None
 
 
-def test_number_with_another_country_code_in_front_keeps_it() -> None:
-    assert phones.normalize("4791234567", "NO") == "+4791234567"
+@pytest.mark.parametrize(("number", "region"), [("491711234567", "DE"), ("4791234567", "NO")])
+def test_number_with_its_country_code_in_front_is_not_recognized_as_a_national_one(number: str, region: str) -> None:
+    assert recognize(number, region) is None
+    assert phones.normalize(number, region) == f"+{number}"
