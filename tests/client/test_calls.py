@@ -184,6 +184,7 @@ def test_public_names_of_the_client():
         "Credential",
         "InvalidCredential",
         "SyncContactsClient",
+        "credential_file",
         "find_credential",
         "is_loopback",
         "parse_base_url",

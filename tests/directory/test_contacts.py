@@ -336,7 +336,7 @@ async def test_unexpected_error_is_a_500_and_is_logged_without_data(http, monkey
 
 async def test_failed_sql_of_the_program_is_a_500_and_changes_nothing(http, monkeypatch, caplog, create, listed):
     made = await create()
-    monkeypatch.setattr("contacts_mcp.directory.store._contacts.uuid4", lambda: made["id"])
+    monkeypatch.setattr("contacts_mcp.directory.store._contacts._new_ids", lambda number: iter([made["id"]]))
 
     answer = await http.post("/v1/contacts", json={"name": "SECRET"})
 

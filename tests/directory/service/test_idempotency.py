@@ -117,7 +117,8 @@ async def test_failed_request_does_not_use_up_the_key(http, kind, send, monkeypa
         raise RuntimeError
 
     with monkeypatch.context() as broken:
-        broken.setattr(f"contacts_mcp.directory.store._{'groups' if 'groups' in kind[0] else 'contacts'}.uuid4", fail)
+        make_id = "_groups.uuid4" if "groups" in kind[0] else "_contacts._new_ids"
+        broken.setattr(f"contacts_mcp.directory.store.{make_id}", fail)
         assert (await send()).status_code == 500
 
     answer = await send()
