@@ -111,6 +111,8 @@ async def exchange(
     """The answers to these lines, of which `before` were read before the server was ready, if there is a snapshot."""
     with pipes() as (source, to_server, from_server, sink):
         heard: list[bytes] = []
+        if snapshot:
+            snapshot = Snapshot(snapshot.key, dict(snapshot.results))  # it corrects itself
         front = Front(snapshot.results, source, sink) if snapshot else None
         begun = Begun(snapshot or Snapshot("key"), front)
         os.write(to_server, b"".join(line + b"\n" for line in lines[:before]))
@@ -174,7 +176,7 @@ async def test_every_order_of_the_first_messages_gets_the_same_answers(
         expected, _ = await exchange(server, order)
         answers, begun = await exchange(server, order, snapshot, before=number % (len(order) + 1))
         assert sorted(answers) == sorted(expected), order
-        assert begun.snapshot is snapshot
+        assert begun.snapshot.results == snapshot.results
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda line: line[:60].decode("latin-1"))
