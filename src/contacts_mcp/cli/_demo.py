@@ -156,6 +156,7 @@ async def _connect(
     """
     args = ["-m", "contacts_mcp", "serve", "--directory", directory, "--audit", "stderr"]
     environment = {**data_folder(folder), "CONTACTS_MCP_APPROVAL": "form,page" if _has_page() else "form,terminal"}
+    environment["CONTACTS_MCP_QUICK_START"] = "0"  # nothing is left behind
     environment |= {name: os.environ[name] for name in _OF_THE_DESKTOP if name in os.environ}
     server = StdioServerParameters(command=sys.executable, args=args, env=environment)
 
