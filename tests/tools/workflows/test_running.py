@@ -56,12 +56,14 @@ async def test_import_reports_progress_with_counts_and_units(tmp_path, files, er
 
     async with host(tmp_path / "contacts.db", era, files=files) as directory:
         given = {"path": write(files, 1_200)}
-        plan = await directory.call("import_contacts", **given)
-        arguments = {**given, "apply": True, "plan": plan["plan"]}
+        plan = await directory.client.call_tool("import_contacts", given, progress_callback=hear)
+        assert plan.structured_content
+        assert "rows read: 1,200" in [message for _, _, message in told]
+        told.clear()
+        arguments = {**given, "apply": True, "plan": plan.structured_content["plan"]}
         await directory.client.call_tool("import_contacts", arguments, progress_callback=hear)
 
     messages = [message for _, _, message in told]
-    assert "rows read: 1,200" in messages
     assert messages[-1] == "rows written: 1,200 of 1,200"
     assert all(before < after for (before, *_), (after, *_) in pairwise(told))
     assert told[-1][0] == told[-1][1]
