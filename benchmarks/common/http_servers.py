@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from common.processes import (
     API_KEY,
+    BENCHMARKS,
     LOOPBACK,
     Child,
     ChildFailed,
@@ -59,6 +60,11 @@ def bare_server(api_url: str) -> Program:
 def bare_constant_server() -> Program:
     """The bare server with constant answers."""
     return Program("common.bare_server", ("{port}",))
+
+
+def generated_server(api_url: str) -> Program:
+    """The server that FastMCP generates, which gets each contact from that API."""
+    return Program("common.generated_server", ("{port}", api_url), {"PYTHONPATH": str(BENCHMARKS.parent)})
 
 
 def our_workers(api_url: str, count: int) -> Program:

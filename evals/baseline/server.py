@@ -14,8 +14,12 @@ _OWN_ENDPOINTS = "/v1/directory"
 
 
 def build_server(url: str, key: str) -> FastMCP[Any]:
-    """Generate the server."""
-    document = httpx2.get(f"{url}/openapi.json").raise_for_status().json()
+    """Generate the server from the document that the API serves."""
+    return generate_server(httpx2.get(f"{url}/openapi.json").raise_for_status().json(), url, key)
+
+
+def generate_server(document: dict[str, Any], url: str, key: str) -> FastMCP[Any]:
+    """Generate the server from an OpenAPI document."""
     document["paths"] = {path: item for path, item in document["paths"].items() if not path.startswith(_OWN_ENDPOINTS)}
     client = httpx2.AsyncClient(base_url=url, headers={"X-API-Key": key})
     return FastMCP.from_openapi(_without_patterns(document), client=client, name="contacts")
