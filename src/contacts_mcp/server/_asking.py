@@ -63,6 +63,7 @@ async def count_verdict(asking: Asking, deciding: Awaitable[V], *, is_answer: bo
         if is_answer:
             count_confirmation(asking.call.tool, "refused")
         raise
-    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
+    is_given = isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED
+    if is_given:
         count_confirmation(asking.call.tool, "given")
     return verdict

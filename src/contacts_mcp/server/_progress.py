@@ -42,11 +42,17 @@ class CallProgress:
     @contextmanager
     def reminding(self) -> Iterator[None]:
         """Send a reminder whenever nothing was reported for a while, until the block ends."""
-        task = asyncio.create_task(self._remind())
+        reminders: list[asyncio.Task[None]] = []
+        # Hardly any call takes so long, and a task for each would cost more than its timer.
+        timer = asyncio.get_running_loop().call_later(
+            REMINDER_INTERVAL_SECONDS, lambda: reminders.append(asyncio.create_task(self._remind()))
+        )
         try:
             yield
         finally:
-            task.cancel()
+            timer.cancel()
+            for task in reminders:
+                task.cancel()
 
     async def _remind(self) -> None:
         while True:

@@ -118,6 +118,10 @@ class ToolHandlers:
         self._list = ToolList(tools, guard, open_world=open_world, panel_tools=panel_tools)
         self._backend_for = backend_for
         self._guard = guard
+        self._guarded_risks = {
+            tool.name: [risk for risk in Risk if guard.requires_consent(tool.name, risk)]
+            for tool in (*tools, *panel_tools)
+        }
         self._active_calls = active_calls
         self._subscriptions = subscriptions
         self._recorder = recorder
@@ -269,7 +273,7 @@ class ToolHandlers:
             consent=CallConsent(
                 can_ask=self._ladder.can_ask(call.ctx, call.caller),
                 was_asked=call.params.request_state is not None or bool(call.panel and call.panel.answer),
-                guarded_risks=[risk for risk in Risk if self._guard.requires_consent(call.tool.name, risk)],
+                guarded_risks=self._guarded_risks[call.tool.name],
                 has_preview=self._guard.mode is GuardMode.TWO_STEP,
                 has_panel=self._ladder.panel.is_there(call.ctx),
             ),

@@ -1,5 +1,6 @@
 """The time limit of one call of an endpoint tool, with all its requests to the service."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ class TimeLimit:
     The client ends a request a moment before its deadline, with an error that says what is known.
     """
 
-    def __init__(self, client: "Sender", clock: Callable[[], float] = anyio.current_time) -> None:
+    def __init__(self, client: "Sender", clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
         self._left = TIME_LIMIT_SECONDS

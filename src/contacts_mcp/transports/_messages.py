@@ -24,6 +24,8 @@ _MAX_VALUES = 200_000
 """Reading a message with more values would take hundreds of megabytes and hold up all others."""
 _EDGE_BYTES = 4_096
 """How much of the start and of the end of a large message is searched for its id."""
+_MAX_PLAIN_NUMBER = 2**53
+"""Numbers below it, and texts in ASCII, can be sent back without a check."""
 
 _UNREADABLE = "the message is not valid JSON in UTF-8 with at most 200 levels; correct it and send it again"
 _NOT_AN_OBJECT = "a message has to be a JSON object"
@@ -144,6 +146,8 @@ def _sendable(value: object) -> MessageId | None:
     """Return an id if an answer can carry it: not an object, not infinite, no half of a character."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    if value.isascii() if isinstance(value, str) else abs(value) < _MAX_PLAIN_NUMBER:
+        return value
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:

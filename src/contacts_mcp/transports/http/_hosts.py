@@ -6,6 +6,7 @@ which reveal that.
 
 import re
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import IPv6Address
 
@@ -119,6 +120,7 @@ def cors(app: ASGIApp, origins: Collection[str], methods: Collection[str] = _COR
     )
 
 
+@lru_cache(maxsize=256)  # most requests name the same host
 def parse_host(text: str) -> _Host | None:
     """Return the host and the port of a Host header; None if it is not one."""
     match = _HOST_PORT.fullmatch(text.lower())

@@ -279,9 +279,13 @@ def _find_proxy(scope: Scope) -> str | None:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) != 1 or not _is_loopback_host(hosts[0]):
         return "its Host header does not name this machine"
-    names = (name for name, _ in scope["headers"] if _PROXY_HEADER.fullmatch(name.lower()))
-    found = next(names, None)
+    found = next((name for name, _ in scope["headers"] if _is_proxy_header(name)), None)
     return f"header {quote(found.decode('latin-1'), _MAX_SHOWN_CHARACTERS)}" if found else None
+
+
+@lru_cache(maxsize=256)  # most requests have the same few headers
+def _is_proxy_header(name: bytes) -> bool:
+    return _PROXY_HEADER.fullmatch(name.lower()) is not None
 
 
 def _is_loopback_host(header: bytes) -> bool:
