@@ -42,8 +42,8 @@ _MAX_MEMORY_RATIO = 1.1
 _MAX_END_RATIO = 0.5
 _ERAS: tuple[Era, ...] = ("modern", "legacy")
 
-_ROUND_TRIPS = 1.3
-"""A call may take as long as a bare one and so many requests to the API with httpx."""
+_MAX_CALL_RATIO = 1.15
+"""To a bare call and one request to the API with httpx."""
 _IN_FLIGHT = 16
 _MIN_CONCURRENCY_GAIN = 12
 _WARM_UP_CALLS = 50
@@ -142,7 +142,7 @@ def connect(program: Program) -> Iterator[StdioClient]:
 
 
 def measure_calls(api_url: str, blocks: int, block: int) -> list[Row]:
-    """Compare our get_contact with a bare call and 1.3 requests to the same API, block by block."""
+    """Compare our get_contact with a bare call and one request to the same API with httpx, block by block."""
     with connect(platform_server(api_url)) as ours, connect(BARE_SERVER) as bare, asyncio.Runner() as runner:
         http = runner.run(_open_http_client())
         timers: dict[str, Callable[[int], list[float]]] = {
@@ -158,8 +158,8 @@ def measure_calls(api_url: str, blocks: int, block: int) -> list[Row]:
                 seconds[name] += measure_block(block)
         runner.run(http.aclose())
     ms = {name: 1000 * median(measured) for name, measured in seconds.items()}
-    what = f"get_contact over stdio (baseline: bare {ms['bare']:.2f} ms + {_ROUND_TRIPS} x httpx {ms['httpx']:.2f} ms)"
-    return [at_most_ratio(what, ms["ours"], ms["bare"] + _ROUND_TRIPS * ms["httpx"], 1, "ms")]
+    what = f"get_contact over stdio (baseline: bare {ms['bare']:.2f} ms + httpx {ms['httpx']:.2f} ms)"
+    return [at_most_ratio(what, ms["ours"], ms["bare"] + ms["httpx"], _MAX_CALL_RATIO, "ms")]
 
 
 def measure_concurrency(api_url: str, sequential_calls: int, concurrent_calls: int) -> list[Row]:

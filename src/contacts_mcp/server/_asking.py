@@ -63,7 +63,10 @@ async def count_verdict(asking: Asking, deciding: Awaitable[V], *, is_answer: bo
         if is_answer:
             count_confirmation(asking.call.tool, "refused")
         raise
-    is_given = isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED
-    if is_given:
+    if _is_given(verdict):
         count_confirmation(asking.call.tool, "given")
     return verdict
+
+
+def _is_given(verdict: object) -> bool:
+    return isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED
