@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import bpe_openai
 import httpx
@@ -44,6 +45,8 @@ _ERAS: tuple[Era, ...] = ("modern", "legacy")
 
 _MAX_CALL_RATIO = 1.15
 """To a bare call and one request to the API with httpx."""
+_MAX_EMBEDDED_RATIO = 0.8
+_CONTACTS, _PER_PAGE = 60, 50
 _IN_FLIGHT = 16
 _MIN_CONCURRENCY_GAIN = 12
 _WARM_UP_CALLS = 50
@@ -162,6 +165,44 @@ def measure_calls(api_url: str, blocks: int, block: int) -> list[Row]:
     return [at_most_ratio(what, ms["ours"], ms["bare"] + ms["httpx"], _MAX_CALL_RATIO, "ms")]
 
 
+def measure_embedded(blocks: int, block: int) -> list[Row]:
+    """Compare calls on the embedded directory with the same calls on an API that stores as many contacts, by turns."""
+    with (
+        start_api(stores=True) as api_url,
+        start(EMBEDDED_SERVER) as embedded,
+        start(platform_server(api_url)) as remote,
+    ):
+        clients = {"embedded": StdioClient(embedded, "modern"), "remote": StdioClient(remote, "modern")}
+        ids = {name: _fill(client) for name, client in clients.items()}
+        seconds: dict[tuple[str, str], list[float]] = {}
+        for turn in range(blocks + 1):
+            for name, client in clients.items():
+                for tool, arguments in (
+                    ("get_contact", {"contact_id": ids[name]}),
+                    ("list_contacts", {"per_page": _PER_PAGE}),
+                ):
+                    measured = _time_calls(client, block, tool, arguments)
+                    if turn:  # the first turn warms up
+                        seconds.setdefault((tool, name), []).extend(measured)
+    ms = {key: 1000 * median(measured) for key, measured in seconds.items()}
+    return [
+        at_most_ratio(
+            f"{tool}, embedded against remote", ms[tool, "embedded"], ms[tool, "remote"], _MAX_EMBEDDED_RATIO, "ms"
+        )
+        for tool in ("get_contact", "list_contacts")
+    ]
+
+
+def _fill(client: StdioClient) -> str:
+    """Create contacts, and return the id of the last one."""
+    client.connect()
+    for number in range(_CONTACTS):
+        given = {"name": f"Person {number}", "phone_number": f"+479000{number:04}", "allow_duplicate": True}
+        answer = client.request("tools/call", {"name": "create_contact", "arguments": given})
+    id_: str = answer["structuredContent"]["id"]
+    return id_
+
+
 def measure_concurrency(api_url: str, sequential_calls: int, concurrent_calls: int) -> list[Row]:
     """Compare the rate of 16 calls in flight with the rate of one at a time, with an API that takes 50 ms."""
     with connect(platform_server(api_url)) as client:
@@ -172,12 +213,14 @@ def measure_concurrency(api_url: str, sequential_calls: int, concurrent_calls: i
     return [at_least_ratio(what, concurrent, sequential, _MIN_CONCURRENCY_GAIN, "calls/s")]
 
 
-def _time_calls(client: StdioClient, count: int) -> list[float]:
+def _time_calls(
+    client: StdioClient, count: int, tool: str = "get_contact", arguments: dict[str, Any] = _ARGUMENTS
+) -> list[float]:
     """Return the seconds of each of `count` calls, made one after the other."""
     seconds = []
     for _ in range(count):
         started = time.perf_counter()
-        client.call("get_contact", _ARGUMENTS)
+        client.call(tool, arguments)
         seconds.append(time.perf_counter() - started)
     return seconds
 
@@ -227,6 +270,7 @@ def measure(*, quick: bool) -> list[Row]:
     with start_api() as api_url:
         rows = measure_starts(api_url, repetitions=5 if quick else 15)
         rows += measure_calls(api_url, blocks=10 if quick else 30, block=20)
+    rows += measure_embedded(blocks=5 if quick else 15, block=20)
     with start_api(delay_ms=50) as api_url:
         rows += measure_concurrency(
             api_url, sequential_calls=10 if quick else 30, concurrent_calls=160 if quick else 480
