@@ -129,6 +129,12 @@ def test_key_is_made_without_secrets() -> None:
     assert start_key(one, {}) == start_key(other, {})
 
 
+@pytest.mark.parametrize("blank", ["", " ", '""', "${user_config.key}", "${WAYSCLOUD_TOKEN}"])
+def test_start_without_a_credential_has_another_key_than_one_with_it(blank: str) -> None:
+    """Hosts also pass on what they did not expand."""
+    assert start_key([], {"WAYSCLOUD_TOKEN": blank}) != start_key([], {"WAYSCLOUD_TOKEN": SECRET})
+
+
 def test_every_secret_setting_is_left_out_of_the_key() -> None:
     from contacts_mcp.settings import Settings, env_name
 

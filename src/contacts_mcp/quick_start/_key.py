@@ -54,9 +54,14 @@ def _environment(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _kind_of(secret: str) -> str:
-    """Return how a key begins, without what is secret; blanks and quotes around it do not count."""
-    if not secret.strip():
-        return ""
+    """Return how a key begins, without what is secret; blanks and quotes around it do not count.
+
+    A reference that a host did not expand, such as `${user_config.key}`, is no secret, and often means that there is no
+    key.
+    """
+    plain = secret.strip(" \t\r\n\"'")
+    if not plain or (plain.startswith("${") and plain.endswith("}")):
+        return plain
     return next((kind for kind in _KEY_KINDS if kind in secret), "other")
 
 
