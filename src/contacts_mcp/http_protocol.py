@@ -121,6 +121,9 @@ class LimitedProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self.conn = _Parser(h11.SERVER, MAX_HEAD_BYTES)
         self._unparsed = bytearray()
+        self._max_connections = self.limit_concurrency
+        if self.limit_concurrency is not None:  # uvicorn counts requests as well whose connection has made room
+            self.limit_concurrency *= 2
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self._make_room()
@@ -140,7 +143,10 @@ class LimitedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse a part of the data now, and the rest later: in between, the requests of others are served."""
-        self._is_unanswered = True
+        is_new, self._is_unanswered = not self._is_unanswered, True
+        if is_new and self._is_full():
+            self.refuse(*_BUSY)
+            return
         is_parsing = bool(self._unparsed)
         self._unparsed += data
         if is_parsing:
@@ -201,13 +207,17 @@ class LimitedProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         """Close the connection that has waited for its peer for longest, if one more would be too many."""
-        if self.limit_concurrency is None or len(self.connections) + 1 < self.limit_concurrency:
+        if not self._is_full(1):
             return
         waiting = [each for each in self.connections if isinstance(each, LimitedProtocol) and each.waits_for_peer()]
         if waiting:
             oldest = min(waiting, key=lambda each: each.waiting_since)
             self.connections.discard(oldest)
             oldest.refuse(*_BUSY)
+
+    def _is_full(self, more: int = 0) -> bool:
+        """Whether there are too many connections, with so many more."""
+        return self._max_connections is not None and len(self.connections) + more >= self._max_connections
 
     def waits_for_peer(self) -> bool:
         """Whether the connection is idle, or the rest of a request is still to come."""

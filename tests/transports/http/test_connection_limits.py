@@ -197,6 +197,28 @@ async def test_new_connection_replaces_the_one_that_has_waited_longest(unfinishe
             writer.close()
 
 
+async def test_requests_whose_connections_made_room_do_not_count_against_others():
+    """Those requests may still run: a service checks the key of each."""
+    release = asyncio.Event()
+
+    async def checks(scope, receive, send):
+        if scope["method"] == "POST":
+            await release.wait()
+        await hello(scope, receive, send)
+
+    async with serve(checks, limit_concurrency=4) as server:
+        held = []
+        for number in range(1, 6):
+            held.append(await server.connect())
+            held[-1][1].write(CHUNKED)
+            await wait_until(lambda number=number: len(server.server.server_state.tasks) == number)
+
+        assert b"200 OK" in await exchange(server, GET[:-2] + b"Connection: close\r\n\r\n")
+        release.set()
+        for _, writer in held:
+            writer.close()
+
+
 async def test_running_request_is_not_replaced():
     release = asyncio.Event()
 
