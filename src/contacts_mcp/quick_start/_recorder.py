@@ -90,10 +90,9 @@ class AnswerRecorder:
         given = self._given.pop(id_, None)
         key, method = self._asked.pop(id_, ("", ""))
         result = result_of(id_, text) if key or given is not None else None
-        if key:
-            if self._start.snapshot.put(key, result if self._is_constant(method) else None):
-                self._is_changed = True
-                self._change.set()
+        if key and self._start.snapshot.put(key, result if self._is_constant(method) else None):
+            self._is_changed = True
+            self._change.set()
         if given is not None and given != result:
             _log.warning(_OUTDATED, method or "a request")
         return given is not None
