@@ -17,6 +17,7 @@ def main() -> None:
         from contacts_mcp.quick_start import begin
 
         begin()
+        _leave_out_command_of_httpx()
         from contacts_mcp.operating_system import use_utf_8
 
         use_utf_8()
@@ -47,6 +48,11 @@ def _open_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor
+
+
+def _leave_out_command_of_httpx() -> None:
+    """Have httpx do without its own command, which it imports with rich and pygments: an eighth of our imports."""
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # documented: its import raises ModuleNotFoundError
 
 
 if __name__ == "__main__":

@@ -30,6 +30,12 @@ def legacy(id_: Any, method: str, **params: Any) -> Message:
     return {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
 
 
+def with_meta(message: Message, **meta: Any) -> Message:
+    """The request with these members in `_meta` as well."""
+    params = message["params"]
+    return {**message, "params": {**params, "_meta": {**params.get("_meta", {}), **meta}}}
+
+
 INITIALIZE = legacy(0, "initialize", **initialize_params({}))
 INITIALIZED = notification("notifications/initialized")
 CALL = {"name": "no_such_tool", "arguments": {}}
@@ -71,6 +77,9 @@ ODD = [
     json.dumps(legacy(20, "tools/list", cursor="x")).encode(),
     json.dumps(modern(21, "tools/list", cursor="x")).encode(),
     json.dumps(modern(1, "prompts/list")).encode(),  # an id that was used before
+    json.dumps(with_meta(legacy(22, "tools/list"), progressToken=[1])).encode(),
+    json.dumps(with_meta(legacy(23, "tools/list"), progressToken=1.5, traceparent=None)).encode(),
+    json.dumps(with_meta(modern(24, "tools/list"), progressToken={})).encode(),
 ]
 
 
@@ -164,6 +173,24 @@ async def test_usual_first_messages_are_answered_before_the_server_is_ready(
 
     assert handed.count_answered() == len(answers) == len(messages) - 2
     assert [line for line, _ in handed.lines] == to_lines(messages)
+
+
+@pytest.mark.parametrize("messages", [LEGACY[:4], MODERN[:3]], ids=["legacy", "modern"])
+async def test_requests_with_tokens_of_their_own_are_answered_by_those_of_an_earlier_start(
+    server: Server[Any], messages: list[Message]
+) -> None:
+    """Some clients name a new trace and a new token for progress in every request."""
+
+    def traced(number: int) -> list[bytes]:
+        meta = {"progressToken": f"p{number}", "traceparent": f"00-{number:032x}-{number:016x}-01"}
+        return to_lines([with_meta(each, **meta) if "id" in each else each for each in messages])
+
+    _, begun = await exchange(server, traced(1))
+    with pipes() as (source, to_server, _, sink):
+        front = Front(begun.snapshot.results, source, sink)
+        os.write(to_server, b"".join(line + b"\n" for line in traced(2)))
+        block_until(lambda: len(front._handover.lines) == len(messages))
+        assert front.take_over().count_answered() == sum("id" in each for each in messages)
 
 
 @pytest.mark.slow

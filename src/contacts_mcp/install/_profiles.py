@@ -61,9 +61,8 @@ class ProfileStore:
         return found if isinstance(found, dict) else None
 
     def _write(self, profile: str, table: dict[str, Any], *, is_private: bool = False) -> None:
+        """Write the file even if the table is the same: its time tells the next start that a key may be another one."""
         file = read_file(self.path)
-        if self._read(profile) == table:
-            return
         try:
             require_writable(file)
             text = put_entry(FileFormat.TOML, file.text, _SECTION, profile, table)

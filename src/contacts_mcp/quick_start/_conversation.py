@@ -1,7 +1,7 @@
 """Which answer a host's message asks for, as far as that does not depend on stored data.
 
-A key stands for one exact question: the method, all parameters, and in the legacy era also those of `initialize`. If a
-message is not fully understood, nothing that follows it has a key.
+A key stands for one exact question: the method, all parameters but those of one call (for progress and tracing), and in
+the legacy era also those of `initialize`. If a message is not fully understood, nothing that follows it has a key.
 """
 
 import json
@@ -24,6 +24,8 @@ _NOTIFICATIONS = frozenset(
     }
 )
 """Notifications that change no constant answer."""
+_CALL_META = frozenset({"progressToken", "traceparent", "tracestate", "baggage"})
+"""Members of `_meta` that differ from call to call, and change no constant answer."""
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
 _MAX_LINE_BYTES = 16_384
 _MAX_ID = 2**53
@@ -75,7 +77,7 @@ class Conversation:
             return None
         id_ = _plain_id(message["id"])
         is_modern = _names_version(message.get("params"))
-        digest = sha256(json.dumps([method, message.get("params")]).encode()).hexdigest()
+        digest = sha256(json.dumps([method, _without_call_meta(message.get("params"))]).encode()).hexdigest()
         self._follow(method, digest, is_modern=is_modern)
         if method not in CONSTANT_METHODS:
             return Question(id_, method, None)
@@ -133,6 +135,16 @@ def _plain_id(id_: object) -> MessageId:
 def _names_version(params: object) -> bool:
     meta = params.get("_meta") if isinstance(params, dict) else None
     return isinstance(meta, dict) and _VERSION in meta
+
+
+def _without_call_meta(params: object) -> object:
+    """Return the parameters that an answer may depend on. Raises ValueError if one of the others is unusual."""
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    if not isinstance(params, dict) or not isinstance(meta, dict):
+        return params
+    for name in _CALL_META & meta.keys():
+        _plain_id(meta[name])
+    return {**params, "_meta": {name: value for name, value in meta.items() if name not in _CALL_META}}
 
 
 def to_answer(id_: MessageId, result: str) -> str:

@@ -9,6 +9,8 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable
 
+import anyio
+
 from contacts_mcp.quick_start._begin import Begun
 from contacts_mcp.quick_start._conversation import Conversation, MessageId, result_of
 from contacts_mcp.quick_start._front import Handover
@@ -43,12 +45,13 @@ class AnswerRecorder:
         self._given: dict[MessageId, str] = {}
         self._asked: dict[MessageId, tuple[str, str]] = {}
         self._prefix = secrets.token_hex(8)
-        self.is_changed = False
+        self._is_changed = False
+        self._change = anyio.Event()
 
-    @property
-    def is_recording(self) -> bool:
-        """Whether there may be something to save later."""
-        return self.is_changed or bool(self._asked) or self._conversation.is_followed
+    async def wait_for_change(self) -> None:
+        """Wait until there is something to save that was not there at the last return."""
+        await self._change.wait()
+        self._change = anyio.Event()
 
     def take_over(self) -> Handover:
         """Stop the front, and return what it leaves; nothing if there was none."""
@@ -87,8 +90,9 @@ class AnswerRecorder:
         given = self._given.pop(id_, None)
         key, method = self._asked.pop(id_, ("", ""))
         result = result_of(id_, text) if key or given is not None else None
-        if key:
-            self.is_changed |= self._start.snapshot.put(key, result if self._is_constant(method) else None)
+        if key and self._start.snapshot.put(key, result if self._is_constant(method) else None):
+            self._is_changed = True
+            self._change.set()
         if given is not None and given != result:
             _log.warning(_OUTDATED, method or "a request")
         return given is not None
@@ -100,9 +104,9 @@ class AnswerRecorder:
 
     def save(self) -> None:
         """Write the snapshot if it has changed. A snapshot that cannot be written only makes the next start slower."""
-        if not self.is_changed:
+        if not self._is_changed:
             return
-        self.is_changed = False
+        self._is_changed = False
         limit = (self._start.began_at - _RACE_SECONDS) * 1e9
         if any(state and max(state[:2]) > limit for state in self._files.values()):
             return

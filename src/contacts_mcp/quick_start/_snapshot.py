@@ -51,7 +51,7 @@ class Snapshot:
         make_folders(Path(folder))
         make_private(Path(folder))
         path = os.path.join(folder, _file_name(self.key))  # noqa: PTH118
-        draft = f"{path}.{os.getpid()}"
+        draft = f"{path}.{os.urandom(8).hex()}"  # containers may share the folder, and have equal process ids
         try:
             with os.fdopen(open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
                 file.write(self._to_bytes(files))

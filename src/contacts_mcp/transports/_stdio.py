@@ -31,7 +31,8 @@ from contacts_mcp.transports._streams import Read, Write, answer_unserved
 
 _EXIT_TIMEOUT_SECONDS = 0.8
 """Time for an orderly end; after it the process is ended."""
-_SAVE_INTERVAL_SECONDS = 1.0
+_SAVE_DELAY_SECONDS = 1.0
+"""Hosts ask for several lists one after another."""
 _CHUNK_BYTES = 65_536
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A line without an end would take all memory."""
@@ -130,10 +131,10 @@ async def _save_answers(recorder: AnswerRecorder | None) -> AsyncIterator[None]:
         return
 
     async def save() -> None:
-        while recorder.is_recording:
-            await anyio.sleep(_SAVE_INTERVAL_SECONDS)
-            if recorder.is_changed:
-                await anyio.to_thread.run_sync(recorder.save, abandon_on_cancel=True)
+        while True:
+            await recorder.wait_for_change()
+            await anyio.sleep(_SAVE_DELAY_SECONDS)
+            await anyio.to_thread.run_sync(recorder.save, abandon_on_cancel=True)
 
     try:
         async with anyio.create_task_group() as tasks:
