@@ -53,7 +53,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if not config.option.markexpr.startswith("not slow and not system and not load and not trust"):
         return None
     is_module = collection_path.suffix == ".py"
-    is_left_out = collection_path == _TRUST or (is_module and _ALL_MARKED.search(collection_path.read_text()))
+    is_left_out = collection_path == _TRUST or (
+        is_module and _ALL_MARKED.search(collection_path.read_text(encoding="utf-8"))
+    )
     return True if is_left_out else None  # None leaves it to pytest
 
 

@@ -15,6 +15,8 @@ from contacts_mcp.guard import Consent
 from support.fake_browser import FakeBrowser
 from support.processes import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBrowser:

@@ -14,6 +14,8 @@ from deploy.files import DEPLOY, STATE_KEY, read_manifests
 from deploy.test_agreement import load
 from deploy.test_kubernetes import APP, NGINX, VERSIONS
 
+pytestmark = pytest.mark.slow
+
 FOLDER = DEPLOY / "kubernetes" / "files"
 OBJECTS = {each["kind"]: each for each in yaml.safe_load_all((FOLDER / "files.yaml").read_text())}
 

@@ -15,6 +15,8 @@ from contacts_mcp.tools import TOOLS
 from endpoint_cases import CASES
 from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, Listener, Person, enter_in_one_task, listening, with_ids
 
+pytestmark = pytest.mark.slow
+
 _YES = Person(content={"decision": "delete", "typed": "ola"})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from contacts_mcp.guard import GuardMode
 from support.host_profiles import PROFILES, URLS, Forms, Profile, Will, reason_of, scene_in
-from support.hosts import LEGACY, MODERN
+from support.hosts import LEGACY, each_era
 from support.processes import wait_until
 
 each_host = pytest.mark.parametrize("profile", PROFILES, ids=str)
@@ -80,7 +80,7 @@ async def test_host_that_declined_by_itself_gets_no_form_again(tmp_path: Path) -
         assert len(scene.pages) == 2
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_form_that_no_person_can_have_read_is_not_reported_as_their_decision(tmp_path: Path, era: str) -> None:
     """There is no other way to reach a person here."""
     profile = Profile("a host that declines", era, {"elicitation": {}}, Forms.DECLINES)
@@ -94,7 +94,7 @@ async def test_form_that_no_person_can_have_read_is_not_reported_as_their_decisi
     )
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_two_step_mode_offers_its_preview_if_the_form_reached_no_person(tmp_path: Path, era: str) -> None:
     profile = Profile("a host that declines", era, {"elicitation": {}}, Forms.DECLINES)
     async with scene_in(tmp_path / "contacts.db", profile, Will.NO, GuardMode.TWO_STEP) as scene:
@@ -253,7 +253,7 @@ async def test_record_of_a_decision_says_how_it_was_made_and_how_long_it_took(tm
     assert [(record["consent"], record["consent_ms"]) for record in done] == [("page", 40_000)]
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_address_of_a_page_reaches_the_person_but_not_the_model(tmp_path: Path, era: str) -> None:
     """Rung `url`; the host opens the address, and the person decides on the page."""
     profile = Profile("a host that opens addresses", era, URLS, Forms.NONE)
@@ -266,7 +266,7 @@ async def test_address_of_a_page_reaches_the_person_but_not_the_model(tmp_path: 
     assert not any("example.com" in str(answer) for answer in outcome.answers)
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_person_who_does_not_open_the_page_has_declined(tmp_path: Path, era: str) -> None:
     profile = Profile("a host that opens addresses", era, URLS, Forms.NONE)
     async with scene_in(tmp_path / "contacts.db", profile, Will.NO) as scene:

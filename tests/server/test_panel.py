@@ -15,7 +15,7 @@ from contacts_mcp.server._panel import ASK, CALL_META, DECIDE, QUESTION_META
 from contacts_mcp.server._panel_consent import PANEL_SECONDS
 from contacts_mcp.tools import TOOLS, choose_panel_tools, choose_tools
 from support.host_profiles import APPS, Forms, Profile, Scene, Will, reason_of, scene_in
-from support.hosts import LEGACY, MODERN, server_over
+from support.hosts import LEGACY, MODERN, each_era, server_over
 from support.raw_hosts import FORMS, Message, line_host
 
 WITH_PANEL = Profile("a host with a panel", LEGACY, APPS, Forms.NONE)
@@ -53,7 +53,7 @@ async def listed(capabilities: Message, era: str = LEGACY) -> dict[str, Message]
         return {tool["name"]: tool for tool in (await host.request("tools/list"))["result"]["tools"]}
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_list_for_a_host_with_a_panel_names_the_view_of_each_tool(era: str) -> None:
     tools = await listed(APPS, era)
     views = {name: tool["_meta"]["ui"].get("resourceUri") for name, tool in tools.items() if "_meta" in tool}
@@ -101,7 +101,7 @@ async def test_other_page_does_not_exist(uri: str) -> None:
     assert "error" in answer
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_secret_of_a_question_is_only_in_what_hosts_keep_from_the_model(tmp_path: Path, era: str) -> None:
     profile = Profile("a host with a panel", era, APPS, Forms.NONE)
     async with scene_in(tmp_path / "contacts.db", profile, Will.NOTHING) as scene:

@@ -19,6 +19,8 @@ from contacts_mcp.server import Caller, Subscriptions
 from contacts_mcp.tools import TOOLS, Backend
 from support import hosts
 
+pytestmark = pytest.mark.slow
+
 CALLERS = {
     "ada": Caller("ada", credential=Credential.key("wayscloud_pat_ada", "test")),
     "bob": Caller("bob", credential=Credential.key("wayscloud_pat_bob", "test")),

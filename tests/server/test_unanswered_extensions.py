@@ -14,6 +14,8 @@ from contacts_mcp.client import ContactsClient
 from contacts_mcp.directory import Directory
 from support.hosts import MODERN, Host, Person, host, server_over
 
+pytestmark = pytest.mark.slow
+
 REASON = {"reason": "Article 17 request"}
 
 FAILURES = {

@@ -14,6 +14,8 @@ from directory.conftest import serving
 from endpoint_cases import CASES, RECORDS
 from support.hosts import MISSING_ID, Person, each_era, host, text_of, with_ids
 
+pytestmark = pytest.mark.slow
+
 GROUP = {"group_id": MISSING_ID}
 ARGUMENTS = {
     **{case.tool: with_ids(case.arguments, dict.fromkeys(RECORDS, MISSING_ID)) for case in CASES},

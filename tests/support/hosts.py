@@ -46,7 +46,10 @@ def _check_schema_once(schema: str) -> None:
 # The SDK's client checks the schema of an answer in every session, which takes longer than the call.
 Draft202012Validator.check_schema = lambda schema: _check_schema_once(json.dumps(schema))  # type: ignore[assignment]
 
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN], ids=["legacy", "modern"])
+each_era = pytest.mark.parametrize(
+    "era", [pytest.param(LEGACY, id="legacy"), pytest.param(MODERN, id="modern", marks=pytest.mark.slow)]
+)
+"""In both eras; the plain tests run the legacy one, since most of the others run in the modern one."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from contacts_mcp.guard import Approvals, Consent, Decision, FileApprovalStore
 from contacts_mcp.private_folder import PrivateFolder
 from contacts_mcp.server import LOCAL_CALLER
 from support.host_profiles import PROFILES, Forms, Profile, Scene, Will, scene_in
-from support.hosts import LEGACY, MODERN
+from support.hosts import LEGACY, each_era
 
 FORMLESS = Profile("a host without forms", LEGACY, {}, Forms.NONE)
 MANY = 1_000
@@ -113,7 +113,7 @@ async def test_model_reads_no_id_address_or_key_of_an_approval(tmp_path: Path, p
     assert not any(word in answers for word in ("http", "127.0.0.1", "/approvals", "contacts-mcp approvals"))
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_other_call_between_question_and_decision_does_not_inherit_it(tmp_path: Path, era: str) -> None:
     """The model asks about one contact, and calls for another one, or with another tool, when the person agrees."""
     profile = Profile("a host without forms", era, {}, Forms.NONE)

@@ -7,7 +7,7 @@ import pytest
 
 from contacts_mcp.server._panel import ASK, DECIDE, QUESTION_META
 from support.host_profiles import APPS, Forms, Profile, Will, scene_in
-from support.hosts import LEGACY, MODERN
+from support.hosts import MODERN, each_era
 from support.raw_hosts import Message
 
 pytestmark = pytest.mark.trust
@@ -16,7 +16,7 @@ _MANY = 1_000
 _SECRETS = ("", "page", "null", "true", "delete", "services.wayscloud/question", "0" * 32)
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_one_of_a_thousand_parallel_decisions_deletes(tmp_path: Path, era: str) -> None:
     profile = Profile("a host with a panel", era, APPS, Forms.NONE)
     async with scene_in(tmp_path / "contacts.db", profile, Will.NOTHING) as scene:
@@ -31,7 +31,7 @@ async def test_one_of_a_thousand_parallel_decisions_deletes(tmp_path: Path, era:
     assert [record["outcome"] for record in scene.trail].count("done") == 1
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_model_that_sees_no_meta_deletes_nothing(tmp_path: Path, era: str) -> None:
     """It calls the panel's tools with everything that it can read, guess or make itself."""
     profile = Profile("a host with a panel", era, APPS, Forms.NONE)

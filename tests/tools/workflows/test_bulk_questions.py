@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.hosts import LEGACY, MODERN, Host, Person, enter_in_one_task, host
+from support.hosts import MODERN, Host, Person, each_era, enter_in_one_task, host
 
 MAX_QUESTION_LENGTH = 3_000
 CHANGE = {"decision": "change"}
@@ -140,7 +140,7 @@ async def test_merge_of_many_long_contacts_is_bounded(guarded, person):
     assert len(person.question) <= MAX_QUESTION_LENGTH + 500
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_renamed_contact_needs_a_new_consent_even_if_its_name_is_not_overwritten(tmp_path, person, era):
     """The person agreed to a change of another name."""
     async with host(tmp_path / "contacts.db", era, person) as directory:
@@ -155,7 +155,7 @@ async def test_renamed_contact_needs_a_new_consent_even_if_its_name_is_not_overw
         assert (await directory.call("get_contact", contact_id=kari))["company_name"] == "Fjell"
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_renamed_group_needs_a_new_consent(tmp_path, person, era):
     async with host(tmp_path / "contacts.db", era, person, confirm="add_matching_to_group") as directory:
         await _create(directory, name="Kari")

@@ -8,6 +8,7 @@ import inspect
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from fastapi import Response, params
@@ -28,23 +29,29 @@ class InProcessApi:
     """The routes of the API, about one tenant."""
 
     def __init__(self, tenant: Tenant, undo: UndoOffer | None) -> None:
-        provided = {current_tenant: tenant, current_undo: undo}
-        self._routes = defaultdict[str, list[_Route]](list)
-        for route in (route for router in ROUTERS for route in router.routes):
-            assert isinstance(route, APIRoute)
-            for method in route.methods or ():
-                self._routes[method].append(_Route(route, provided))
+        self._provided = {current_tenant: tenant, current_undo: undo}
 
     async def answer(self, method: str, path: str, query: _Query, body: _Body) -> Response | None:
         """Return the response to a request; None if no route accepts it, and then nothing was done."""
-        for route in self._routes[method]:
+        for route in _read_routes().get(method, ()):
             if found := route.pattern.match(path):
                 try:
-                    arguments = route.read(found.groupdict(), query, body)
+                    arguments = route.read(found.groupdict(), query, body, self._provided)
                 except ValidationError:
                     return None
                 return await _respond(route.endpoint(**arguments))
         return None
+
+
+@cache
+def _read_routes() -> Mapping[str, Sequence["_Route"]]:
+    """Return all routes by their method. Once in a process: to build their types takes longer than a call."""
+    found = defaultdict[str, list[_Route]](list)
+    for route in (route for router in ROUTERS for route in router.routes):
+        assert isinstance(route, APIRoute)
+        for method in route.methods or ():
+            found[method].append(_Route(route))
+    return dict(found)
 
 
 async def _respond(answering: Awaitable[Response]) -> Response:
@@ -59,22 +66,23 @@ async def _respond(answering: Awaitable[Response]) -> Response:
 class _Route:
     """A route's function, and how its arguments are read."""
 
-    def __init__(self, route: APIRoute, provided: Mapping[Any, object]) -> None:
+    def __init__(self, route: APIRoute) -> None:
         self.endpoint: Callable[..., Awaitable[Response]] = route.endpoint
         self.pattern: re.Pattern[str] = route.path_regex
         self._fixed: dict[str, object] = {}
+        self._dependencies: dict[str, Any] = {}
         self._path: dict[str, TypeAdapter[Any]] = {}
         self._query: dict[str, _QueryParameter] = {}
         self._body: dict[str, TypeAdapter[Any]] = {}
         hints = get_type_hints(self.endpoint, include_extras=True)
         for name, parameter in inspect.signature(self.endpoint).parameters.items():
-            self._add(name, hints[name], parameter.default, provided)
+            self._add(name, hints[name], parameter.default)
 
-    def _add(self, name: str, hint: Any, default: Any, provided: Mapping[Any, object]) -> None:
+    def _add(self, name: str, hint: Any, default: Any) -> None:
         metadata = getattr(hint, "__metadata__", ())
         match next((each for each in metadata if isinstance(each, params.Param | params.Depends)), None):
             case params.Depends(dependency=dependency):
-                self._fixed[name] = provided[dependency]
+                self._dependencies[name] = dependency
             case params.Header():  # a request of this process has no headers
                 self._fixed[name] = default
             case params.Path():
@@ -85,13 +93,19 @@ class _Route:
                 assert issubclass(hint, BaseModel), name
                 self._body[name] = TypeAdapter(hint)
 
-    def read(self, path: Mapping[str, str], query: _Query, body: _Body) -> dict[str, Any]:
-        """Return the arguments of a request. Raises ValidationError if one of them is not valid."""
+    def read(
+        self, path: Mapping[str, str], query: _Query, body: _Body, provided: Mapping[Any, object]
+    ) -> dict[str, Any]:
+        """Return the arguments of a request; `provided` has the values of its dependencies.
+
+        Raises ValidationError if one of them is not valid.
+        """
         values = defaultdict[str, list[str]](list)
         for name, value in query:
             values[name].append(value)
         return {
             **self._fixed,
+            **{name: provided[dependency] for name, dependency in self._dependencies.items()},
             **{name: type_.validate_python(path[name]) for name, type_ in self._path.items()},
             **{name: parameter.read(values.get(name)) for name, parameter in self._query.items()},
             **{name: type_.validate_python(body) for name, type_ in self._body.items()},
