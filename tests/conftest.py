@@ -37,8 +37,8 @@ _ALL_MARKED = re.compile(r"^pytestmark = .*\bmark\.(?:slow|system|load|endurance
 
 @pytest.hookimpl(optionalhook=True)  # on Windows, the tests run without xdist
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: tests wait for timers and processes as well."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: tests wait for timers, threads and processes as well."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(wrapper=True)
