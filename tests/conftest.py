@@ -36,9 +36,9 @@ _ALL_MARKED = re.compile(r"^pytestmark = .*\bmark\.(?:slow|system|load|endurance
 
 
 @pytest.hookimpl(optionalhook=True)  # on Windows, the tests run without xdist
-def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: tests wait for timers, threads and processes as well."""
-    return (os.cpu_count() or 1) + 2
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """More than there are cores: tests wait for timers, threads and processes as well."""
+    return (os.cpu_count() or 1) + (2 if _is_plain(config) else 1)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,9 +48,14 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
 
 
+def _is_plain(config: pytest.Config) -> bool:
+    """Whether only the tests of the plain command run."""
+    return str(config.option.markexpr).startswith("not slow and not system and not load and not trust")
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not import modules of which the plain command runs no test: that takes a quarter of the collection."""
-    if not config.option.markexpr.startswith("not slow and not system and not load and not trust"):
+    if not _is_plain(config):
         return None
     is_module = collection_path.suffix == ".py"
     is_left_out = collection_path == _TRUST or (
