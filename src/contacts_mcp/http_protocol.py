@@ -122,7 +122,7 @@ class LimitedProtocol(H11Protocol):
         self.conn = _Parser(h11.SERVER, MAX_HEAD_BYTES)
         self._unparsed = bytearray()
         self._max_connections = self.limit_concurrency
-        if self.limit_concurrency is not None:  # uvicorn counts requests as well whose connection has made room
+        if self.limit_concurrency is not None:  # uvicorn also counts requests whose connection was closed to make room
             self.limit_concurrency *= 2
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102

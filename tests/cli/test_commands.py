@@ -37,6 +37,20 @@ def test_commands_and_service_of_a_directory_do_not_import_the_sdk():
     assert done.stdout.strip() == "set()"
 
 
+def test_command_does_not_import_the_command_of_httpx():
+    """It would take rich and pygments with it."""
+    program = (
+        "import sys; from contextlib import suppress; from contacts_mcp.__main__ import main\n"
+        "sys.argv = ['contacts-mcp', '--version']\n"
+        "with suppress(SystemExit): main()\n"
+        "import httpx; print({'rich', 'pygments'} & sys.modules.keys())"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 @pytest.mark.parametrize(("name", "flag"), [("serve", "--guard"), ("serve", "--auth"), ("audit show", "--outcome")])
 def test_invalid_choice_is_reported_with_the_valid_ones(command, name, flag):
     done = command(*name.split(), flag, "foo", COLUMNS="200")

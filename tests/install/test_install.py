@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contacts_mcp.install import INSTALL_HOSTS, find_command, read_launch
+from contacts_mcp.quick_start._snapshot import file_states
 from install.host_files import ALL_STATES, crowded, states
 from support.processes import API_KEY
 
@@ -156,6 +157,17 @@ def test_key_goes_into_the_keychain_and_into_no_file(command, user, keychain, tm
     assert tomllib.loads(user.config.read_text()) == {"profiles": {"default": {"keychain": True}}}
     assert "CONTACTS_MCP_DIRECTORY" not in user.entries("vscode")[NAME].get("env", {})
     assert [path for path in tmp_path.rglob("*") if path.is_file() and "SECRET" in path.read_text()] == []
+
+
+def test_another_key_in_the_keychain_makes_the_first_answers_of_earlier_starts_invalid(command, user, keychain):
+    """They may be those of a key of another kind, which has other tools."""
+    command("install", "vscode", "--yes", "--key", API_KEY)
+    before = file_states([str(user.config)])
+
+    command("install", "vscode", "--yes", "--key", OTHER_KEY)
+
+    assert list(keychain.keys.values()) == [OTHER_KEY]
+    assert file_states([str(user.config)]) != before
 
 
 def test_key_without_a_keychain_goes_into_a_private_file(command, user):

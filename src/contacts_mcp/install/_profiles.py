@@ -61,7 +61,7 @@ class ProfileStore:
         return found if isinstance(found, dict) else None
 
     def _write(self, profile: str, table: dict[str, Any], *, is_private: bool = False) -> None:
-        """Write the file even if the table is the same: its time tells the next start that a key may be another one."""
+        """Write the file even if the table is the same: its time tells the next start that the key may be new."""
         file = read_file(self.path)
         try:
             require_writable(file)
